@@ -1,0 +1,5 @@
+//! Everything the functions do.
+
+pub mod app;
+pub mod config;
+pub mod schema;
