@@ -1,1 +1,95 @@
-fn main() {}
+//! `$connect`: admits a connection, answers, and greets it after the answer.
+
+use functions::greet::{GreetLayer, Pending};
+use functions::websocket::{Answer, WebSocketEvent};
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, Runtime, service_fn};
+use serde::{Deserialize, Serialize};
+use shared::app::Apps;
+use shared::aws::Services;
+use shared::aws::invoke::SelfInvoker;
+use shared::config::GreetVia;
+use shared::lifecycle::{self, Greeting, Upgrade};
+
+/// The query parameters that the path becomes, and the protocol's own.
+const APP_KEY: &str = "app_key";
+const TOKEN: &str = "token";
+const PROTOCOL: &str = "protocol";
+
+/// A client at the door, or what this function asks of itself (`GREET_VIA=invoke`).
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Event {
+    Greet(Greet),
+    Upgrade(WebSocketEvent),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Greet {
+    greet: Greeting,
+}
+
+#[derive(Clone)]
+struct Connect {
+    apps: Apps,
+    services: Services,
+    pending: Pending,
+    invoker: Option<SelfInvoker>,
+}
+
+impl Connect {
+    async fn handle(self, event: Event) -> Result<Answer, Diagnostic> {
+        match event {
+            Event::Greet(Greet { greet }) => {
+                lifecycle::greet(&self.services, greet, functions::now()).await;
+                Ok(Answer::OK)
+            }
+            Event::Upgrade(event) => self.admit(event).await,
+        }
+    }
+
+    async fn admit(self, mut event: WebSocketEvent) -> Result<Answer, Diagnostic> {
+        let upgrade = Upgrade {
+            app_key: event.take_parameter(APP_KEY),
+            protocol: event.take_parameter(PROTOCOL),
+            token: event.take_parameter(TOKEN),
+            id: event.request_context.connection_id,
+            connected_at: event.request_context.connected_at,
+        };
+        let admitted =
+            lifecycle::admit(&self.services, &self.apps, upgrade, functions::now()).await;
+        match (
+            admitted.map_err(|fault| functions::failed(&fault))?,
+            self.invoker,
+        ) {
+            (None, _) => {}
+            (Some(greeting), None) => self.pending.leave(greeting),
+            (Some(greet), Some(invoker)) => {
+                let payload = serde_json::to_vec(&Greet { greet }).expect("strings always print");
+                invoker
+                    .invoke(payload)
+                    .await
+                    .map_err(|fault| functions::failed(&fault))?;
+            }
+        }
+        Ok(Answer::OK)
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let config = functions::start();
+    let services = Services::new(&config);
+    let connect = Connect {
+        apps: config.apps.clone(),
+        services: services.clone(),
+        pending: Pending::default(),
+        invoker: (config.greet_via == GreetVia::Invoke).then(|| SelfInvoker::new(&config)),
+    };
+    let layer = GreetLayer {
+        pending: connect.pending.clone(),
+        services,
+    };
+    let handler =
+        service_fn(move |event: LambdaEvent<Event>| connect.clone().handle(event.payload));
+    Runtime::new(handler).layer(layer).run().await
+}

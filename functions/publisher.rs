@@ -1,1 +1,31 @@
-fn main() {}
+//! `POST /apps/{app_id}/events`: publishes an event and delivers it to every subscriber.
+
+use functions::http::{app_id, json, respond, signed};
+use lambda_http::http::StatusCode;
+use lambda_http::{Body, Error, Request, Response, service_fn};
+use shared::app::Apps;
+use shared::aws::Services;
+use shared::event::PublishRequest;
+use shared::{publish, signature};
+
+async fn publish(
+    services: &Services,
+    apps: &Apps,
+    request: Request,
+) -> Result<Response<Body>, shared::error::Error> {
+    let now = functions::now();
+    let signed = signed(&request);
+    let app = signature::authenticate(apps, app_id(signed.path, "events")?, signed, now)?;
+    let request = PublishRequest::parse(signed.body)?;
+    publish::publish(services, app, &request, now).await?;
+    Ok(json(StatusCode::OK, &serde_json::Map::new()))
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let config = functions::start();
+    let (services, apps) = (&Services::new(&config), &config.apps);
+    let handler =
+        |request| async move { Ok::<_, Error>(respond(publish(services, apps, request).await)) };
+    lambda_http::run(service_fn(handler)).await
+}

@@ -1,1 +1,48 @@
-fn main() {}
+//! `POST /apps/{app_id}/tokens`: issues a token that admits one connection to what it names.
+
+use functions::http::{app_id, json, respond, signed, with};
+use lambda_http::http::{HeaderValue, StatusCode, header};
+use lambda_http::{Body, Error, Request, Response, service_fn};
+use serde::Serialize;
+use shared::app::Apps;
+use shared::aws::Services;
+use shared::token::TokenRequest;
+use shared::{issue, signature};
+
+#[derive(Serialize)]
+struct Answer {
+    token: String,
+    /// Unix seconds, rounded down: a token is never promised longer than it lasts.
+    expires_at: u64,
+}
+
+async fn issue(
+    services: &Services,
+    apps: &Apps,
+    request: Request,
+) -> Result<Response<Body>, shared::error::Error> {
+    let now = functions::now();
+    let signed = signed(&request);
+    let app = signature::authenticate(apps, app_id(signed.path, "tokens")?, signed, now)?;
+    let request = TokenRequest::parse(signed.body)?;
+    let issued = issue::issue(services, app, &request, now).await?;
+    let answer = Answer {
+        token: issued.token.reveal(),
+        expires_at: issued.expires_at.secs(),
+    };
+    let response = json(StatusCode::CREATED, &answer);
+    Ok(with(
+        response,
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("no-store"),
+    ))
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let config = functions::start();
+    let (services, apps) = (&Services::new(&config), &config.apps);
+    let handler =
+        |request| async move { Ok::<_, Error>(respond(issue(services, apps, request).await)) };
+    lambda_http::run(service_fn(handler)).await
+}

@@ -1,5 +1,17 @@
-//! What the function binaries have in common: the shapes of API Gateway's events, the way a
-//! result becomes a response, and the greeting that follows one.
+//! What the function binaries have in common: how one starts, the shapes of API Gateway's events,
+//! how a result becomes a response, and the greeting that follows one.
+
+pub mod greet;
+pub mod http;
+pub mod websocket;
+
+use std::time::SystemTime;
+
+use lambda_runtime::Diagnostic;
+use shared::config::Config;
+use shared::error::{FAULT_MESSAGE, Fault, chain};
+use shared::time::UnixMillis;
+use tracing_subscriber::EnvFilter;
 
 /// The name of each function: its binary, its Lambda, its row in the template.
 pub const FUNCTIONS: [&str; 6] = [
@@ -10,3 +22,53 @@ pub const FUNCTIONS: [&str; 6] = [
     "status",
     "token",
 ];
+
+/// Reads the configuration and starts the log. With a configuration that is incomplete it says
+/// what is missing and ends the process.
+#[must_use]
+pub fn start() -> Config {
+    match Config::from_env() {
+        Ok(config) => {
+            let filter = EnvFilter::builder().parse_lossy(&config.log_filter);
+            tracing_subscriber::fmt()
+                .json()
+                .flatten_event(true)
+                .with_env_filter(filter)
+                .with_current_span(false)
+                .with_span_list(false)
+                .with_ansi(false)
+                .init();
+            config
+        }
+        Err(problems) => {
+            eprintln!("{problems}");
+            std::process::exit(1)
+        }
+    }
+}
+
+/// The time: read once an invocation, and an argument from there on.
+#[must_use]
+pub fn now() -> UnixMillis {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    UnixMillis(u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX))
+}
+
+/// A fault as the result of an invocation: logged here, and shown as a constant. The type is
+/// stable, so that an alarm can filter on it.
+#[must_use]
+pub fn failed(fault: &Fault) -> Diagnostic {
+    tracing::error!(error = chain(fault), "failed");
+    let error_type = match fault {
+        Fault::Table { .. } => "TableUnavailable",
+        Fault::Row { .. } => "RowUnreadable",
+        Fault::Gateway { .. } => "ConnectionsUnavailable",
+        Fault::Invoke(_) => "InvocationRefused",
+        Fault::Random(_) => "NoRandomBytes",
+        Fault::SerialLost => "SerialLost",
+    };
+    Diagnostic {
+        error_type: error_type.to_owned(),
+        error_message: FAULT_MESSAGE.to_owned(),
+    }
+}

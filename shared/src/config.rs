@@ -1,6 +1,8 @@
 //! The functions' configuration: the only module that reads the environment.
 
-/// The variables a function is configured by.
+use crate::app::Apps;
+
+/// The variables a function is configured by. Lambda itself sets those of the AWS credentials.
 pub mod variable {
     /// The apps as JSON: `[{"id":"1001","key":"…","secret":"…"}]`.
     pub const APPS: &str = "APPS";
@@ -14,4 +16,200 @@ pub mod variable {
     pub const DYNAMODB_ENDPOINT: &str = "AWS_ENDPOINT_URL_DYNAMODB";
     /// Lambda's endpoint; AWS's own when absent.
     pub const LAMBDA_ENDPOINT: &str = "AWS_ENDPOINT_URL_LAMBDA";
+    /// What is logged, as `tracing-subscriber` reads it; `info` when absent.
+    pub const LOG: &str = "RUST_LOG";
+    /// The region, as Lambda sets it.
+    pub const REGION: &str = "AWS_REGION";
+    /// The role's key id, as Lambda sets it.
+    pub const ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
+    /// The role's secret key, as Lambda sets it.
+    pub const SECRET_ACCESS_KEY: &str = "AWS_SECRET_ACCESS_KEY";
+    /// The role's session token, as Lambda sets it.
+    pub const SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
+    /// The function's own name, as Lambda sets it.
+    pub const FUNCTION_NAME: &str = "AWS_LAMBDA_FUNCTION_NAME";
+}
+
+/// How a connection is greeted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GreetVia {
+    /// By the same invocation, after its response was sent.
+    Layer,
+    /// By an asynchronous invocation of the same function.
+    Invoke,
+}
+
+/// The role's credentials, from the environment. No `Debug`.
+#[derive(Clone)]
+pub struct AwsKeys {
+    /// Public.
+    pub access_key_id: String,
+    /// Secret.
+    pub secret_access_key: String,
+    /// Secret; absent for a user's own key.
+    pub session_token: Option<String>,
+}
+
+/// All that a function is told. No `Debug`: it holds secrets.
+#[derive(Clone)]
+pub struct Config {
+    /// The apps it serves.
+    pub apps: Apps,
+    /// The table's name.
+    pub table_name: String,
+    /// Where connections are posted to; no `/` at its end.
+    pub connections_endpoint: http::Uri,
+    /// How `connect` greets.
+    pub greet_via: GreetVia,
+    /// DynamoDB's endpoint; `None` is AWS's own.
+    pub dynamodb_endpoint: Option<String>,
+    /// Lambda's endpoint; `None` is AWS's own.
+    pub lambda_endpoint: Option<String>,
+    /// The region.
+    pub region: String,
+    /// The role's credentials.
+    pub aws_keys: AwsKeys,
+    /// The function's own name, to invoke itself.
+    pub function_name: String,
+    /// What is logged.
+    pub log_filter: String,
+}
+
+/// Everything that is wrong with the environment, one line each. It never repeats a value.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration is incomplete:\n{}", .0.join("\n"))]
+pub struct ConfigProblems(Vec<String>);
+
+impl Config {
+    /// Reads the process's environment.
+    ///
+    /// # Errors
+    /// All that is missing or wrong, at once.
+    pub fn from_env() -> Result<Self, ConfigProblems> {
+        Self::from(|name| std::env::var(name).ok())
+    }
+
+    /// Reads what `lookup` finds.
+    ///
+    /// # Errors
+    /// All that is missing or wrong, at once.
+    pub fn from(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigProblems> {
+        let mut problems = Vec::new();
+        let lookup = |name: &str| lookup(name).filter(|value| !value.is_empty());
+        let mut required = |name: &'static str| {
+            lookup(name).unwrap_or_else(|| {
+                problems.push(format!("{name} is missing"));
+                String::new()
+            })
+        };
+        let apps = required(variable::APPS);
+        let table_name = required(variable::TABLE_NAME);
+        let endpoint = required(variable::CONNECTIONS_ENDPOINT);
+        let region = required(variable::REGION);
+        let aws_keys = AwsKeys {
+            access_key_id: required(variable::ACCESS_KEY_ID),
+            secret_access_key: required(variable::SECRET_ACCESS_KEY),
+            session_token: lookup(variable::SESSION_TOKEN),
+        };
+        let function_name = required(variable::FUNCTION_NAME);
+        let greet_via = match lookup(variable::GREET_VIA).as_deref() {
+            None | Some("layer") => GreetVia::Layer,
+            Some("invoke") => GreetVia::Invoke,
+            Some(_) => {
+                problems.push(format!(
+                    "{} is neither layer nor invoke",
+                    variable::GREET_VIA
+                ));
+                GreetVia::Layer
+            }
+        };
+        let connections_endpoint: http::Uri =
+            endpoint.trim_end_matches('/').parse().unwrap_or_default();
+        if !endpoint.is_empty()
+            && (connections_endpoint.scheme().is_none()
+                || connections_endpoint.authority().is_none())
+        {
+            problems.push(format!(
+                "{} is no URL such as https://host/stage",
+                variable::CONNECTIONS_ENDPOINT
+            ));
+        }
+        let apps = if apps.is_empty() {
+            None
+        } else {
+            Apps::parse(&apps)
+                .map_err(|problem| problems.push(format!("{} {problem}", variable::APPS)))
+                .ok()
+        };
+        match apps {
+            Some(apps) if problems.is_empty() => Ok(Self {
+                apps,
+                table_name,
+                connections_endpoint,
+                greet_via,
+                dynamodb_endpoint: lookup(variable::DYNAMODB_ENDPOINT),
+                lambda_endpoint: lookup(variable::LAMBDA_ENDPOINT),
+                region,
+                aws_keys,
+                function_name,
+                log_filter: lookup(variable::LOG).unwrap_or_else(|| "info".to_owned()),
+            }),
+            Some(_) | None => Err(ConfigProblems(problems)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complete(name: &str) -> Option<String> {
+        let value = match name {
+            variable::APPS => r#"[{"id":"1","key":"k","secret":"s3cret"}]"#,
+            variable::TABLE_NAME => "channels",
+            variable::CONNECTIONS_ENDPOINT => "http://127.0.0.1:1/live/",
+            variable::REGION => "us-east-1",
+            variable::ACCESS_KEY_ID | variable::SECRET_ACCESS_KEY => "local",
+            variable::FUNCTION_NAME => "connect",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    }
+
+    #[test]
+    fn a_complete_environment_is_read() {
+        let config = Config::from(complete)
+            .map_err(|problems| problems.to_string())
+            .expect("complete");
+        assert_eq!(config.greet_via, GreetVia::Layer);
+        assert_eq!(config.connections_endpoint.path(), "/live");
+    }
+
+    #[test]
+    fn every_problem_is_named_at_once_and_no_value_is() {
+        let problems = Config::from(|_| None)
+            .map(|_| ())
+            .expect_err("nothing is set")
+            .to_string();
+        for name in [
+            variable::APPS,
+            variable::TABLE_NAME,
+            variable::CONNECTIONS_ENDPOINT,
+            variable::REGION,
+        ] {
+            assert!(problems.contains(name), "{problems}");
+        }
+        let wrong = |name: &str| match name {
+            variable::APPS => Some(r#"[{"id":"1","key":"k","secret":"s3cret""#.to_owned()),
+            variable::GREET_VIA => Some("pigeon".to_owned()),
+            variable::CONNECTIONS_ENDPOINT => Some("somewhere".to_owned()),
+            name => complete(name),
+        };
+        let problems = Config::from(wrong)
+            .map(|_| ())
+            .expect_err("three are wrong")
+            .to_string();
+        assert_eq!(problems.lines().count(), 4, "{problems}");
+        assert!(!problems.contains("s3cret"), "{problems}");
+    }
 }

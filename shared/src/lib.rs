@@ -1,5 +1,34 @@
-//! Everything the functions do.
+//! Everything the functions do: the Channels protocol, the state model and the delivery path.
+//!
+//! # Layout
+//!
+//! | layer | modules | may use |
+//! | --- | --- | --- |
+//! | pure | [`limits`], [`time`], [`error`], [`app`], [`channel`], [`socket_id`], [`frame`], [`signature`], [`event`], [`token`], [`cursor`] | values only: no AWS, no async, no clock (`now` is an argument), no environment |
+//! | use cases | [`lifecycle`], [`message`], [`subscribe`], [`publish`], [`fanout`], [`replay`], [`issue`] | the pure modules and the edge |
+//! | edge | [`config`] (the environment), [`aws`] (DynamoDB, `@connections`, Lambda), [`schema`] (names other programs need) | the AWS crates, in [`aws`] alone |
+//!
+//! A rule has one home: a prefix, a limit, a code or a key format is a literal in one file.
+//! `tests/architecture.rs` fails when these boundaries are broken.
 
 pub mod app;
+pub mod aws;
+pub mod channel;
 pub mod config;
+pub mod cursor;
+pub mod error;
+pub mod event;
+pub mod fanout;
+pub mod frame;
+pub mod issue;
+pub mod lifecycle;
+pub mod limits;
+pub mod message;
+pub mod publish;
+pub mod replay;
 pub mod schema;
+pub mod signature;
+pub mod socket_id;
+pub mod subscribe;
+pub mod time;
+pub mod token;

@@ -1,0 +1,122 @@
+//! The HTTP functions' side of API Gateway: a request as the signature sees it, and a result as a
+//! response.
+
+use lambda_http::http::{HeaderName, HeaderValue, StatusCode, header};
+use lambda_http::{Body, Request, RequestExt as _, Response};
+use serde::Serialize;
+use shared::error::{BUSY_MESSAGE, Error, FAULT_MESSAGE, Rejection, chain};
+use shared::signature::SignedRequest;
+
+/// Seconds after which to come back when the table is at its limit.
+const BUSY_RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+
+/// The request as it came over the wire.
+#[must_use]
+pub fn signed(request: &Request) -> SignedRequest<'_> {
+    SignedRequest {
+        method: request.method().as_str(),
+        path: request.raw_http_path(),
+        query: request.uri().query().unwrap_or_default(),
+        body: request.body(),
+    }
+}
+
+/// The app's id in `/apps/{app_id}/{call}`.
+///
+/// # Errors
+/// [`Rejection::NotFound`] for any other path.
+pub fn app_id<'a>(path: &'a str, call: &str) -> Result<&'a str, Rejection> {
+    let mut segments = path.split('/');
+    match (
+        segments.next(),
+        segments.next(),
+        segments.next(),
+        segments.next(),
+        segments.next(),
+    ) {
+        (Some(""), Some("apps"), Some(app_id), Some(last), None) if last == call => Ok(app_id),
+        _ => Err(Rejection::NotFound),
+    }
+}
+
+/// A JSON response.
+#[must_use]
+pub fn json(status: StatusCode, body: &impl Serialize) -> Response<Body> {
+    let body = serde_json::to_string(body).expect("answers are strings, numbers and lists of them");
+    let mut response = Response::new(Body::Text(body));
+    *response.status_mut() = status;
+    with(
+        response,
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    )
+}
+
+/// The response with one header more.
+#[must_use]
+pub fn with(mut response: Response<Body>, name: HeaderName, value: HeaderValue) -> Response<Body> {
+    response.headers_mut().insert(name, value);
+    response
+}
+
+/// What the caller is told: its own mistake in words, ours as a constant.
+#[must_use]
+pub fn respond(result: Result<Response<Body>, Error>) -> Response<Body> {
+    #[derive(Serialize)]
+    struct Refusal<'a> {
+        error: &'a str,
+    }
+    match result {
+        Ok(response) => response,
+        Err(Error::Rejected(rejection)) => {
+            let status = StatusCode::from_u16(rejection.status());
+            json(
+                status.unwrap_or(StatusCode::BAD_REQUEST),
+                &Refusal {
+                    error: &rejection.to_string(),
+                },
+            )
+        }
+        Err(Error::Fault(fault)) => {
+            tracing::error!(error = chain(&fault), "failed");
+            if fault.is_throttled() {
+                let busy = Refusal {
+                    error: BUSY_MESSAGE,
+                };
+                with(
+                    json(StatusCode::SERVICE_UNAVAILABLE, &busy),
+                    header::RETRY_AFTER,
+                    BUSY_RETRY_AFTER,
+                )
+            } else {
+                json(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    &Refusal {
+                        error: FAULT_MESSAGE,
+                    },
+                )
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_app_id_is_one_segment_of_one_path() {
+        assert_eq!(app_id("/apps/1001/events", "events"), Ok("1001"));
+        for path in [
+            "",
+            "/",
+            "/apps/1001",
+            "/apps/1001/tokens",
+            "/apps/1001/events/",
+            "apps/1001/events",
+            "//apps/1001/events",
+        ] {
+            assert_eq!(app_id(path, "events"), Err(Rejection::NotFound), "{path}");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The edge: DynamoDB, `@connections` and Lambda. Only what lies below this module names an AWS
+//! crate, and nothing below it decides anything: it does one operation and reports its outcome.
+
+pub mod connections;
+pub mod invoke;
+mod signer;
+pub mod table;
+
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_smithy_http_client::{Builder, tls};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+
+use crate::config::{AwsKeys, Config};
+
+/// How long one attempt of an SDK call may take: well under every function's timeout, so that a
+/// lost answer still leaves time for another attempt.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What the use cases work on: the state and the sockets.
+#[derive(Clone)]
+pub struct Services {
+    /// DynamoDB.
+    pub table: table::Table,
+    /// `@connections`.
+    pub connections: connections::Connections,
+}
+
+impl Services {
+    /// Clients that open nothing yet.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        Self {
+            table: table::Table::new(config),
+            connections: connections::Connections::new(config),
+        }
+    }
+}
+
+fn credentials(keys: &AwsKeys) -> Credentials {
+    Credentials::from_keys(
+        &keys.access_key_id,
+        &keys.secret_access_key,
+        keys.session_token.clone(),
+    )
+}
+
+/// An HTTP client for the SDK. A plain endpoint (a workstation's) gets one without TLS, whose
+/// start costs nothing.
+fn http_client(endpoint: Option<&str>) -> SharedHttpClient {
+    if endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) {
+        Builder::new().build_http()
+    } else {
+        Builder::new()
+            .tls_provider(tls::Provider::Rustls(
+                tls::rustls_provider::CryptoMode::Ring,
+            ))
+            .build_https()
+    }
+}

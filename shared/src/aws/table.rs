@@ -1,0 +1,186 @@
+//! The one table: its keys, and the operations on its rows, each a single request.
+//!
+//! | row | partition key | sort key |
+//! | --- | --- | --- |
+//! | connection | `conn/{connection_id}` | `conn` |
+//! | a connection's own subscription | `conn/{connection_id}` | `sub/{channel}` |
+//! | subscriber of a channel | `subs/{app}/{channel}/{shard}` | `{connection_id}` |
+//! | channel | `chan/{app}/{channel}` | `chan` |
+//! | publication | `log/{app}/{channel}` | `{serial, 20 digits}` |
+//! | token | `token/{SHA-256 in hex}` | `token` |
+//!
+//! Neither an app's id nor a channel's name can hold a `/`. Which operations follow one another,
+//! and what a crash between two leaves, is said in the use cases.
+
+mod channel;
+mod connection;
+mod log;
+mod subscription;
+mod token;
+
+use std::collections::HashMap;
+use std::error::Error as StdError;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::de::DeserializeOwned;
+
+pub use self::channel::{Correction, NextSerial};
+pub use self::connection::{ConnectionRows, NewConnection, OwnSubscription, Recorded};
+pub use self::log::{Appended, LogEntry, LogPage, LogRow};
+pub use self::subscription::{Subscriber, SubscriberPut, SubscriberRow, SubscribersPage};
+pub use self::token::{NewToken, Used};
+use crate::channel::Channel;
+use crate::config::Config;
+use crate::error::Fault;
+use crate::socket_id::ConnectionId;
+
+type Item = HashMap<String, AttributeValue>;
+
+/// A channel of an app: what a channel's rows are keyed by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ChannelKey {
+    /// The app's id.
+    pub app_id: String,
+    /// The channel.
+    pub channel: Channel,
+}
+
+impl ChannelKey {
+    /// The channel `channel` of the app `app_id`.
+    #[must_use]
+    pub fn new(app_id: &str, channel: &Channel) -> Self {
+        Self {
+            app_id: app_id.to_owned(),
+            channel: channel.clone(),
+        }
+    }
+}
+
+/// The table. Cheap to clone.
+#[derive(Clone)]
+pub struct Table {
+    client: Client,
+    name: String,
+}
+
+impl Table {
+    /// A client that opens nothing yet. It repeats what may safely be repeated (three attempts);
+    /// the one operation that may not switches that off for itself.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        let mut sdk = aws_sdk_dynamodb::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(config.region.clone()))
+            .credentials_provider(super::credentials(&config.aws_keys))
+            .http_client(super::http_client(config.dynamodb_endpoint.as_deref()))
+            .retry_config(RetryConfig::standard())
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .operation_attempt_timeout(super::ATTEMPT_TIMEOUT)
+                    .build(),
+            );
+        sdk.set_endpoint_url(config.dynamodb_endpoint.clone());
+        Self {
+            client: Client::from_conf(sdk.build()),
+            name: config.table_name.clone(),
+        }
+    }
+}
+
+/// The partition keys.
+mod partition {
+    use super::{Channel, ChannelKey, ConnectionId};
+
+    pub(super) fn connection(id: &ConnectionId) -> String {
+        format!("conn/{id}")
+    }
+
+    pub(super) fn subscribers(of: &ChannelKey, shard: u32) -> String {
+        format!("subs/{}/{}/{shard}", of.app_id, of.channel)
+    }
+
+    pub(super) fn channel(of: &ChannelKey) -> String {
+        format!("chan/{}/{}", of.app_id, of.channel)
+    }
+
+    pub(super) fn log(of: &ChannelKey) -> String {
+        format!("log/{}/{}", of.app_id, of.channel)
+    }
+
+    pub(super) fn token(digest: &str) -> String {
+        format!("token/{digest}")
+    }
+
+    /// The sort keys of the rows that are alone under theirs.
+    pub(super) const CONNECTION: &str = "conn";
+    pub(super) const CHANNEL: &str = "chan";
+    pub(super) const TOKEN: &str = "token";
+
+    const OWN: &str = "sub/";
+
+    /// The sort key of a connection's own subscription.
+    pub(super) fn own(channel: &Channel) -> String {
+        format!("{OWN}{channel}")
+    }
+
+    /// The channel's name in that key.
+    pub(super) fn owned(sort_key: &str) -> Option<&str> {
+        sort_key.strip_prefix(OWN)
+    }
+
+    /// The sort key of a publication: sorts as the number does.
+    pub(super) fn serial(serial: u64) -> String {
+        format!("{serial:020}")
+    }
+}
+
+fn string(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+fn number(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+/// An item that is being written.
+fn item<const N: usize>(attributes: [(&str, AttributeValue); N]) -> Item {
+    attributes
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+fn read<T: DeserializeOwned>(operation: &'static str, item: Item) -> Result<T, Fault> {
+    serde_dynamo::from_item(item).map_err(|source| Fault::Row {
+        operation,
+        source: source.into(),
+    })
+}
+
+/// What an SDK error means to the log and to the caller.
+fn fault<E>(operation: &'static str, error: SdkError<E>) -> Fault
+where
+    E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+{
+    let throttled = error
+        .as_service_error()
+        .and_then(ProvideErrorMetadata::code)
+        .is_some_and(|code| {
+            [
+                "ProvisionedThroughputExceededException",
+                "ThrottlingException",
+                "RequestLimitExceeded",
+            ]
+            .contains(&code)
+        });
+    Fault::Table {
+        operation,
+        source: error.into(),
+        throttled,
+    }
+}

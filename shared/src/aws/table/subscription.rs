@@ -1,0 +1,304 @@
+//! The two rows of a subscription: the channel's (its subscriber) and the connection's own.
+//!
+//! Each carries `at`, the time of the request that wrote it, because API Gateway may run two
+//! frames of one connection at once: an older request never undoes a newer one.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use serde::Deserialize;
+
+use super::{ChannelKey, Table, fault, item, number, partition, read, string};
+use crate::error::Fault;
+use crate::limits::UNSUBSCRIBED_MARK_SECS;
+use crate::schema::{PARTITION_KEY, SORT_KEY, TTL};
+use crate::socket_id::ConnectionId;
+use crate::time::UnixMillis;
+
+/// One subscription, as its rows name it.
+#[derive(Clone, Copy, Debug)]
+pub struct Subscriber<'a> {
+    /// The channel.
+    pub of: &'a ChannelKey,
+    /// Its shard.
+    pub shard: u32,
+    /// The connection.
+    pub id: &'a ConnectionId,
+}
+
+/// What a subscriber's row replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubscriberPut {
+    /// Nothing: there is one subscriber more.
+    Added,
+    /// The same connection's row: there are as many as before.
+    Replaced,
+    /// Nothing was written: a newer request has.
+    Outrun,
+}
+
+/// A subscriber, as a fan-out meets it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubscriberRow {
+    /// The connection.
+    pub id: ConnectionId,
+    /// When the row stops counting as alive.
+    pub expires_at: UnixMillis,
+}
+
+/// Some subscribers of one shard.
+#[derive(Debug)]
+pub struct SubscribersPage {
+    /// Those on this page.
+    pub subscribers: Vec<SubscriberRow>,
+    /// Where the next page begins; `None` after the last.
+    pub next: Option<HashMap<String, AttributeValue>>,
+}
+
+#[derive(Deserialize)]
+struct Operation {
+    #[serde(default)]
+    op: String,
+}
+
+#[derive(Deserialize)]
+struct Left {
+    #[serde(default)]
+    shard: Option<u32>,
+    #[serde(default)]
+    app: Option<String>,
+}
+
+impl Table {
+    /// Puts a subscriber's row, unless a newer request has. `op` names this request, so that its
+    /// own row, met by a repeated attempt, is known. One write; may be repeated.
+    ///
+    /// # Errors
+    /// [`Fault::Table`]: it may or may not be there. [`Fault::Row`].
+    pub async fn put_subscriber(
+        &self,
+        subscriber: Subscriber<'_>,
+        at: UnixMillis,
+        expires_at: UnixMillis,
+        op: &str,
+    ) -> Result<SubscriberPut, Fault> {
+        const OPERATION: &str = "put subscriber";
+        let row = item([
+            (
+                PARTITION_KEY,
+                string(partition::subscribers(subscriber.of, subscriber.shard)),
+            ),
+            (SORT_KEY, string(subscriber.id.as_str())),
+            (TTL, number(expires_at.secs())),
+            ("at", number(at.0)),
+            ("op", string(op)),
+        ]);
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(row))
+            .condition_expression("attribute_not_exists(pk) OR #at <= :at")
+            .expression_attribute_names("#at", "at")
+            .expression_attribute_values(":at", number(at.0))
+            .return_values(ReturnValue::AllOld);
+        let error = match put.send().await {
+            Ok(put) => {
+                let Some(old) = put.attributes else {
+                    return Ok(SubscriberPut::Added);
+                };
+                let old: Operation = read(OPERATION, old)?;
+                return Ok(if old.op == op {
+                    SubscriberPut::Added
+                } else {
+                    SubscriberPut::Replaced
+                });
+            }
+            Err(error) => error,
+        };
+        match error.as_service_error() {
+            Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(SubscriberPut::Outrun),
+            Some(_) | None => Err(fault(OPERATION, error)),
+        }
+    }
+
+    /// Deletes a subscriber's row, whatever its time when `not_after` is `None`. Whether there
+    /// was one decides whether the channel has one subscriber less. One write; a repeated attempt
+    /// may answer no for a row that it has deleted, which leaves a count too high, never too low.
+    ///
+    /// # Errors
+    /// [`Fault::Table`]: it may or may not be deleted.
+    pub async fn delete_subscriber(
+        &self,
+        subscriber: Subscriber<'_>,
+        not_after: Option<UnixMillis>,
+    ) -> Result<bool, Fault> {
+        const OPERATION: &str = "delete subscriber";
+        let mut delete = self
+            .client
+            .delete_item()
+            .table_name(&self.name)
+            .key(
+                PARTITION_KEY,
+                string(partition::subscribers(subscriber.of, subscriber.shard)),
+            )
+            .key(SORT_KEY, string(subscriber.id.as_str()))
+            .return_values(ReturnValue::AllOld);
+        if let Some(at) = not_after {
+            delete = delete
+                .condition_expression("attribute_not_exists(pk) OR #at <= :at")
+                .expression_attribute_names("#at", "at")
+                .expression_attribute_values(":at", number(at.0));
+        }
+        match delete.send().await {
+            Ok(deleted) => Ok(deleted.attributes.is_some_and(|old| !old.is_empty())),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(fault(OPERATION, error)),
+        }
+    }
+
+    /// Puts a connection's own row, unless it has left the channel since. On a tie the
+    /// subscription wins: pusher-js sends unsubscribe and subscribe in one burst. One write; may
+    /// be repeated.
+    ///
+    /// # Errors
+    /// [`Fault::Table`]: it may or may not be there.
+    pub async fn put_own(
+        &self,
+        subscriber: Subscriber<'_>,
+        at: UnixMillis,
+        expires_at: UnixMillis,
+    ) -> Result<bool, Fault> {
+        let row = item([
+            (PARTITION_KEY, string(partition::connection(subscriber.id))),
+            (SORT_KEY, string(partition::own(&subscriber.of.channel))),
+            (TTL, number(expires_at.secs())),
+            ("app", string(subscriber.of.app_id.as_str())),
+            ("shard", number(subscriber.shard)),
+            ("at", number(at.0)),
+        ]);
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(row))
+            .condition_expression("attribute_not_exists(pk) OR #at <= :at")
+            .expression_attribute_names("#at", "at")
+            .expression_attribute_values(":at", number(at.0));
+        match put.send().await {
+            Ok(_) => Ok(true),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(fault("put own subscription", error)),
+        }
+    }
+
+    /// Marks a channel as left in the connection's own row, joined or not, unless it was joined
+    /// since. Answers the app and the shard that the subscriber's row is in, when there was one.
+    /// `op` names this request, so that a repeated attempt is not taken for an older one. One
+    /// write; may be repeated.
+    ///
+    /// # Errors
+    /// [`Fault::Table`]: it may or may not be marked. [`Fault::Row`].
+    pub async fn mark_left(
+        &self,
+        id: &ConnectionId,
+        channel: &crate::channel::Channel,
+        at: UnixMillis,
+        op: &str,
+    ) -> Result<Option<(String, u32)>, Fault> {
+        const OPERATION: &str = "mark channel left";
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .key(PARTITION_KEY, string(partition::connection(id)))
+            .key(SORT_KEY, string(partition::own(channel)))
+            .update_expression(
+                "SET #left = :yes, #at = :at, #op = :op, #ttl = if_not_exists(#ttl, :ttl)",
+            )
+            .condition_expression("attribute_not_exists(pk) OR #at < :at OR #op = :op")
+            .expression_attribute_names("#left", "left")
+            .expression_attribute_names("#at", "at")
+            .expression_attribute_names("#op", "op")
+            .expression_attribute_names("#ttl", TTL)
+            .expression_attribute_values(":yes", AttributeValue::Bool(true))
+            .expression_attribute_values(":at", number(at.0))
+            .expression_attribute_values(":op", string(op))
+            .expression_attribute_values(
+                ":ttl",
+                number(at.plus_secs(UNSUBSCRIBED_MARK_SECS).secs()),
+            )
+            .return_values(ReturnValue::AllNew);
+        let error = match update.send().await {
+            Ok(updated) => {
+                let row: Left = read(OPERATION, updated.attributes.unwrap_or_default())?;
+                return Ok(row.app.zip(row.shard));
+            }
+            Err(error) => error,
+        };
+        match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
+            Some(_) | None => Err(fault(OPERATION, error)),
+        }
+    }
+
+    /// Reads some subscribers of one shard: one consistent query of at most 1 MB, some 10,000
+    /// subscribers.
+    ///
+    /// # Errors
+    /// [`Fault::Table`].
+    pub async fn subscribers(
+        &self,
+        of: &ChannelKey,
+        shard: u32,
+        start: Option<HashMap<String, AttributeValue>>,
+    ) -> Result<SubscribersPage, Fault> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", string(partition::subscribers(of, shard)))
+            .projection_expression("sk, #ttl")
+            .expression_attribute_names("#ttl", TTL)
+            .set_exclusive_start_key(start);
+        let page = query
+            .send()
+            .await
+            .map_err(|error| fault("read subscribers", error))?;
+        let subscribers = page
+            .items
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|mut row| {
+                // Read by hand: this is the one place where rows come by the thousand.
+                let Some(AttributeValue::S(id)) = row.remove(SORT_KEY) else {
+                    return None;
+                };
+                let expires_at_secs = row.get(TTL)?.as_n().ok()?.parse::<u64>().ok()?;
+                Some(SubscriberRow {
+                    id: ConnectionId::new(id),
+                    expires_at: UnixMillis(expires_at_secs * 1_000),
+                })
+            });
+        Ok(SubscribersPage {
+            subscribers: subscribers.collect(),
+            next: page.last_evaluated_key.filter(|key| !key.is_empty()),
+        })
+    }
+}

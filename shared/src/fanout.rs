@@ -1,0 +1,196 @@
+//! Fan-out: one frame to every subscriber of a channel.
+//!
+//! Recipients stream from the table's pages while posts are in flight. Each recipient stands for
+//! itself: one that is gone is reaped, one that stays throttled is closed, one that fails is
+//! counted, and none of them costs another its copy.
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+
+use crate::aws::Services;
+use crate::aws::connections::{Payload, Posted};
+use crate::aws::table::{ChannelKey, Correction, Subscriber, SubscriberRow};
+use crate::error::{Fault, chain};
+use crate::lifecycle;
+use crate::limits::{POST_CONCURRENCY, THROTTLE_PAUSES};
+use crate::socket_id::{ConnectionId, SocketId};
+use crate::time::UnixMillis;
+
+/// A publication on its way to a channel's subscribers.
+pub struct FanOut<'a> {
+    /// The channel.
+    pub of: &'a ChannelKey,
+    /// How many shards its subscribers are in.
+    pub shards: u32,
+    /// How many subscribers were counted.
+    pub subscribers: u64,
+    /// The frame.
+    pub payload: Payload,
+    /// The socket that is left out.
+    pub except: Option<&'a SocketId>,
+}
+
+/// What became of a frame for one recipient.
+#[derive(Debug)]
+pub enum Recipient {
+    /// It has it.
+    Served,
+    /// There is no such connection any more, or it was closed because it takes nothing in.
+    Gone,
+    /// It may or may not have it.
+    Failed(Fault),
+}
+
+/// How many recipients came to what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Have it.
+    pub served: u64,
+    /// Were gone, and are removed.
+    pub gone: u64,
+    /// May or may not have it, or could not be read.
+    pub failed: u64,
+}
+
+impl Tally {
+    fn met(&self) -> u64 {
+        self.served + self.gone + self.failed
+    }
+
+    fn with(mut self, recipient: &Recipient) -> Self {
+        match recipient {
+            Recipient::Served => self.served += 1,
+            Recipient::Gone => self.gone += 1,
+            Recipient::Failed(_) => self.failed += 1,
+        }
+        self
+    }
+}
+
+/// Delivers a frame to every live subscriber: at most once each, repeated only where it was
+/// provably not processed. One query a shard and megabyte, one post a subscriber.
+pub async fn fan_out(services: &Services, fan_out: FanOut<'_>, now: UnixMillis) -> Tally {
+    let FanOut {
+        of,
+        shards,
+        subscribers,
+        ref payload,
+        except,
+    } = fan_out;
+    // The sender and the expired are met, but get nothing.
+    let mut passed_over = 0_u64;
+    let posts = recipients(services, of, shards)
+        .filter_map(|found| {
+            let wanted = match found {
+                Ok((_, row)) if row.expires_at <= now || except.is_some_and(|socket_id| *socket_id == SocketId::of(&row.id)) => {
+                    passed_over += 1;
+                    None
+                }
+                found => Some(found),
+            };
+            std::future::ready(wanted)
+        })
+        .map(|found| async move {
+            match found {
+                Ok((shard, row)) => serve(services, Subscriber { of, shard, id: &row.id }, payload, now).await,
+                Err(fault) => {
+                    tracing::error!(channel = %of.channel, error = chain(&fault), "subscribers not read");
+                    Recipient::Failed(fault)
+                }
+            }
+        })
+        .buffer_unordered(POST_CONCURRENCY);
+    let tally = posts
+        .fold(Tally::default(), |tally, recipient| {
+            std::future::ready(tally.with(&recipient))
+        })
+        .await;
+    if tally.met() + passed_over == 0 && subscribers > 0 {
+        let correction = Correction {
+            seen: subscribers,
+            at: now,
+        };
+        if let Err(fault) = services.table.correct_count(of, correction).await {
+            tracing::warn!(channel = %of.channel, error = chain(&fault), "count left too high");
+        }
+    }
+    tally
+}
+
+/// All subscribers, shard after shard and page after page. A page that cannot be read ends its
+/// shard with a fault.
+fn recipients<'a>(
+    services: &'a Services,
+    of: &'a ChannelKey,
+    shards: u32,
+) -> impl stream::Stream<Item = Result<(u32, SubscriberRow), Fault>> + 'a {
+    stream::iter(0..shards).flat_map(move |shard| {
+        let pages = stream::unfold(Some(None), move |at| async move {
+            let start = at?;
+            match services.table.subscribers(of, shard, start).await {
+                Ok(page) => {
+                    let rows: Vec<_> = page
+                        .subscribers
+                        .into_iter()
+                        .map(|row| Ok((shard, row)))
+                        .collect();
+                    Some((rows, page.next.map(Some)))
+                }
+                Err(fault) => Some((vec![Err(fault)], None)),
+            }
+        });
+        pages.flat_map(stream::iter)
+    })
+}
+
+/// Delivers to one subscriber and tidies up behind it.
+async fn serve(
+    services: &Services,
+    subscriber: Subscriber<'_>,
+    payload: &Payload,
+    now: UnixMillis,
+) -> Recipient {
+    let recipient = deliver_to(services, subscriber.id, payload, now).await;
+    match &recipient {
+        Recipient::Served => {}
+        Recipient::Gone => {
+            if let Err(fault) = lifecycle::reap(services, subscriber, now).await {
+                tracing::error!(connection_id = %subscriber.id, error = chain(&fault), "gone but not reaped");
+            }
+        }
+        Recipient::Failed(fault) => {
+            tracing::error!(connection_id = %subscriber.id, error = chain(fault), "not delivered");
+        }
+    }
+    recipient
+}
+
+/// Delivers a frame to one connection: at most once. A post answered 429 was not processed and is
+/// repeated, each connection at its own pace (one slow client's full buffer is a 429, too); one
+/// that stays throttled is closed, because to skip a frame silently is worse.
+pub async fn deliver_to(
+    services: &Services,
+    id: &ConnectionId,
+    payload: &Payload,
+    now: UnixMillis,
+) -> Recipient {
+    let mut pauses = THROTTLE_PAUSES.iter();
+    loop {
+        match services.connections.post(id, payload).await {
+            Posted::Delivered => return Recipient::Served,
+            Posted::Gone => return Recipient::Gone,
+            Posted::Failed(fault) => return Recipient::Failed(fault),
+            Posted::Throttled => {}
+        }
+        let Some(pause) = pauses.next() else {
+            tracing::warn!(connection_id = %id, "closed: it stays throttled");
+            return match lifecycle::drop_connection(services, id, now).await {
+                Ok(()) => Recipient::Gone,
+                Err(fault) => Recipient::Failed(fault),
+            };
+        };
+        // Spread over half to one and a half of the pause, lest all come back at once.
+        let spread = getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX));
+        tokio::time::sleep(pause.mul_f64(0.5 + spread)).await;
+    }
+}

@@ -1,0 +1,106 @@
+//! The numbers of the protocol and of the platform, each with its source. The check lives in the
+//! type that owns the value.
+
+use std::time::Duration;
+
+// ---- the protocol -------------------------------------------------------------------------
+
+/// Characters in a channel's name. Pusher's documents say 164, its server SDKs accept 200.
+pub const CHANNEL_NAME_MAX_CHARS: usize = 200;
+/// Characters in an event's name (the server SDKs' own limit).
+pub const EVENT_NAME_MAX_CHARS: usize = 200;
+/// Bytes in an event's data: 10 KB ("Pusher HTTP API", `413` beyond it).
+pub const EVENT_DATA_MAX_BYTES: usize = 10_240;
+/// Channels that one request may publish to ("Pusher HTTP API").
+pub const PUBLISH_CHANNELS_MAX: usize = 100;
+/// Seconds a request's `auth_timestamp` may be off, either way ("Pusher HTTP API").
+pub const REQUEST_AGE_MAX_SECS: u64 = 600;
+/// Bytes in an HTTP body: room for 100 names of 200 characters and 10 KB of data, every byte
+/// escaped as six.
+pub const HTTP_BODY_MAX_BYTES: usize = 131_072;
+/// Bytes in a query string that is parsed at all. API Gateway's own limit for the request line
+/// and headers together is 10,240.
+pub const QUERY_MAX_BYTES: usize = 10_240;
+/// Bytes in a client's frame: API Gateway's limit for a message.
+pub const FRAME_MAX_BYTES: usize = 131_072;
+/// Bytes of a refused channel name that are repeated to the client. pusher-js finds the channel
+/// by its name, so a plausible name comes back whole; an absurd one does not.
+pub const ECHOED_NAME_MAX_BYTES: usize = 1_024;
+/// Channels one connection may be subscribed to.
+pub const CHANNELS_PER_CONNECTION_MAX: usize = 200;
+/// Seconds of silence after which a client pings. Pusher's own value; API Gateway cuts a
+/// connection that is silent for 600.
+pub const ACTIVITY_TIMEOUT_SECS: u64 = 120;
+
+// ---- tokens -------------------------------------------------------------------------------
+
+/// Seconds a token can be used for the first time, at most.
+pub const TOKEN_TTL_MAX_SECS: u64 = 3_600;
+/// The same when the request names none.
+pub const TOKEN_TTL_DEFAULT_SECS: u64 = 60;
+/// Seconds after that in which a used token admits again, at most.
+pub const TOKEN_RECONNECT_MAX_SECS: u64 = 86_400;
+/// Channel names and patterns in one token.
+pub const TOKEN_CHANNELS_MAX: usize = 100;
+/// Characters in a user's id ("Presence channels").
+pub const USER_ID_MAX_CHARS: usize = 128;
+/// Bytes of a user's `user_info`, as JSON ("Presence channels").
+pub const USER_INFO_MAX_BYTES: usize = 1_024;
+
+// ---- polling ------------------------------------------------------------------------------
+
+/// Channels in one poll.
+pub const POLL_CHANNELS_MAX: usize = 20;
+/// Publications of one channel in one answer.
+pub const POLL_EVENTS_MAX: usize = 100;
+/// Bytes of event data in one answer, shared by its channels: far below Lambda's 6 MB answer
+/// however the data is escaped.
+pub const POLL_DATA_MAX_BYTES: usize = 524_288;
+/// Seconds a publication stays in the log.
+pub const RETENTION_SECS: u64 = 300;
+/// Milliseconds after which a reader holds that the publisher of a missing serial has died.
+pub const HOLE_GRACE_MILLIS: u64 = 2_000;
+/// Serials of one channel that one reader closes in one poll.
+pub const HOLES_CLOSED_MAX: u64 = 100;
+/// Bounds of a poll's `Retry-After`, in seconds.
+pub const RETRY_AFTER_SECS: std::ops::RangeInclusive<u64> = 1..=30;
+
+// ---- state --------------------------------------------------------------------------------
+
+/// Seconds a connection's rows count as alive: API Gateway's maximum of 2 h and slack.
+pub const CONNECTION_LIFE_SECS: u64 = 7_200 + 600;
+/// Seconds the mark of a finished connection is kept, so that a late `$connect` or frame sees it.
+pub const CLOSED_MARK_SECS: u64 = 600;
+/// Seconds the mark of an unsubscription is kept, so that an overtaken subscribe sees it.
+pub const UNSUBSCRIBED_MARK_SECS: u64 = 120;
+/// Seconds an idle channel's item is kept. Longer than a connection lives, so that a count is
+/// never forgotten under a subscriber.
+pub const CHANNEL_IDLE_SECS: u64 = 86_400;
+/// Seconds within which a subscribe that has counted itself must have written its row: above
+/// every function's timeout.
+pub const JOIN_GRACE_SECS: u64 = 60;
+/// Times a publication takes a new serial after a reader closed the one it had.
+pub const SERIAL_ATTEMPTS: usize = 3;
+/// Table operations in flight at once for one request over many channels.
+pub const TABLE_CONCURRENCY: usize = 16;
+
+// ---- delivery -----------------------------------------------------------------------------
+
+/// Posts in flight at once: beyond it a post costs more, not less (measured), and a Lambda has
+/// 1,024 file descriptors.
+pub const POST_CONCURRENCY: usize = 64;
+/// How long one attempt to post may take.
+pub const POST_TIMEOUT: Duration = Duration::from_secs(2);
+/// Pauses before a post answered 429 is repeated; then the connection is dropped.
+pub const THROTTLE_PAUSES: [Duration; 5] = [
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+    Duration::from_millis(800),
+];
+/// How long a greeting is repeated while API Gateway still says that the connection is not there.
+pub const GREETING_PATIENCE: Duration = Duration::from_secs(3);
+/// Bounds of the pause between two attempts to greet.
+pub const GREETING_PAUSES: (Duration, Duration) =
+    (Duration::from_millis(5), Duration::from_millis(200));

@@ -1,0 +1,98 @@
+//! One frame from a client: what it asks for is done, and it is answered on its own socket.
+
+use bytes::Bytes;
+
+use crate::app::Apps;
+use crate::aws::Services;
+use crate::error::{Error, Fault, Rejection, chain};
+use crate::fanout::{Recipient, deliver_to};
+use crate::frame::{self, BadFrame, ClientFrame};
+use crate::lifecycle;
+use crate::socket_id::ConnectionId;
+use crate::subscribe::{self, Subscribe};
+use crate::time::UnixMillis;
+
+/// A text frame, as API Gateway hands it on.
+#[derive(Debug)]
+pub struct Message {
+    /// Who sent it.
+    pub id: ConnectionId,
+    /// When API Gateway got it: the order of one connection's frames.
+    pub at: UnixMillis,
+    /// The text.
+    pub text: String,
+}
+
+/// Does what a frame asks for. It never fails: a failed invocation makes API Gateway send the
+/// client a frame of its own, without an `event`, on which pusher-js throws.
+pub async fn receive(services: &Services, apps: &Apps, message: Message, now: UnixMillis) {
+    let Message { id, at, text } = message;
+    let answer = match ClientFrame::parse(&text) {
+        Ok(ClientFrame::Ping) => Some(frame::pong()),
+        Ok(ClientFrame::Pong) => None,
+        Ok(ClientFrame::Subscribe {
+            channel,
+            auth,
+            channel_data,
+        }) => {
+            let request = Subscribe {
+                channel: channel.clone(),
+                auth,
+                channel_data,
+            };
+            Some(
+                match subscribe::subscribe(services, apps, &id, request, at, now).await {
+                    Ok(()) => frame::subscription_succeeded(&channel),
+                    Err(Error::Rejected(rejection)) => {
+                        frame::subscription_error(channel.as_str(), &rejection)
+                    }
+                    Err(Error::Fault(fault)) => {
+                        logged(&id, &fault);
+                        frame::subscription_failure(&channel)
+                    }
+                },
+            )
+        }
+        Ok(ClientFrame::Unsubscribe { channel }) => {
+            match subscribe::unsubscribe(services, &id, &channel, at).await {
+                Ok(()) => None,
+                Err(fault) => {
+                    logged(&id, &fault);
+                    Some(frame::failure())
+                }
+            }
+        }
+        Err(BadFrame {
+            rejection,
+            subscribing_to,
+        }) => Some(refusal(&rejection, subscribing_to.as_deref())),
+    };
+    if let Some(answer) = answer {
+        reply(services, &id, answer, now).await;
+    }
+}
+
+fn refusal(rejection: &Rejection, subscribing_to: Option<&str>) -> Bytes {
+    match subscribing_to {
+        Some(channel) => frame::subscription_error(channel, rejection),
+        None => frame::error(rejection),
+    }
+}
+
+/// Answers the sender. One that is gone is forgotten: its `$disconnect` may have run before what
+/// was just written.
+async fn reply(services: &Services, id: &ConnectionId, answer: Bytes, now: UnixMillis) {
+    match deliver_to(services, id, &answer.into(), now).await {
+        Recipient::Served => {}
+        Recipient::Gone => {
+            if let Err(fault) = lifecycle::forget(services, id, now).await {
+                logged(id, &fault);
+            }
+        }
+        Recipient::Failed(fault) => logged(id, &fault),
+    }
+}
+
+fn logged(id: &ConnectionId, fault: &Fault) {
+    tracing::error!(connection_id = %id, error = chain(fault), "message");
+}

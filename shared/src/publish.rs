@@ -1,0 +1,114 @@
+//! Publishing: a serial, the log, then every subscriber.
+//!
+//! # The order of writes, and what a half-done one leaves
+//!
+//! (1) take a serial on every channel, (2) put the publication into each channel's log, (3) post.
+//! A crash after (1) leaves serials that nothing is published under: readers close them after 2 s.
+//! A crash after (2) leaves a publication that polling shows and some sockets missed; the
+//! publisher, who got no answer, publishes again. Nothing is posted that is not in the log. With
+//! many channels, no log is written before all serials are taken; if a log then fails, the
+//! channels that have it are delivered, and the request is answered with a fault.
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::aws::Services;
+use crate::aws::table::{Appended, ChannelKey, LogEntry, NextSerial};
+use crate::error::{Fault, chain};
+use crate::event::PublishRequest;
+use crate::fanout::{self, FanOut};
+use crate::frame;
+use crate::limits::{SERIAL_ATTEMPTS, TABLE_CONCURRENCY};
+use crate::time::UnixMillis;
+
+/// Publishes an event to one or many channels and delivers it. Two writes a channel, and the
+/// fan-out's query and posts where anybody subscribes; a channel that nobody is on costs neither.
+/// When it returns, the publication is in every log, and every recipient was served or given up
+/// on: publications that follow one another arrive in that order.
+///
+/// # Errors
+/// [`Fault`]: it may be published on some of the channels, on none, or on all.
+pub async fn publish(
+    services: &Services,
+    app: &App,
+    request: &PublishRequest,
+    now: UnixMillis,
+) -> Result<(), Fault> {
+    let mut channels = Vec::with_capacity(request.channels.len());
+    for channel in &request.channels {
+        channels.push(ChannelKey::new(app.id(), channel));
+    }
+    let serials: Vec<(ChannelKey, NextSerial)> = stream::iter(channels)
+        .map(|of| async move {
+            services
+                .table
+                .next_serial(&of, now)
+                .await
+                .map(|next| (of, next))
+        })
+        .buffered(TABLE_CONCURRENCY)
+        .try_collect()
+        .await?;
+    let results: Vec<Result<(), Fault>> = stream::iter(serials)
+        .map(|(of, next)| async move { publish_one(services, &of, next, request, now).await })
+        .buffer_unordered(TABLE_CONCURRENCY)
+        .collect()
+        .await;
+    results.into_iter().collect()
+}
+
+/// Puts a publication into one channel's log and delivers it.
+async fn publish_one(
+    services: &Services,
+    of: &ChannelKey,
+    next: NextSerial,
+    request: &PublishRequest,
+    now: UnixMillis,
+) -> Result<(), Fault> {
+    let next = record(services, of, next, request, now).await?;
+    if next.subscribers == 0 {
+        return Ok(());
+    }
+    let frame = frame::publication(&of.channel, &request.name, &request.data, next.serial);
+    let fan_out = FanOut {
+        of,
+        shards: next.shards,
+        subscribers: next.subscribers,
+        payload: frame.into(),
+        except: request.except.as_ref(),
+    };
+    let tally = fanout::fan_out(services, fan_out, now).await;
+    tracing::info!(channel = %of.channel, serial = next.serial, served = tally.served, gone = tally.gone, failed = tally.failed, "published");
+    Ok(())
+}
+
+/// Puts a publication into the log, under another serial if a reader has closed its own.
+async fn record(
+    services: &Services,
+    of: &ChannelKey,
+    mut next: NextSerial,
+    request: &PublishRequest,
+    now: UnixMillis,
+) -> Result<NextSerial, Fault> {
+    let id = Uuid::now_v7().to_string();
+    for _ in 0..SERIAL_ATTEMPTS {
+        let entry = LogEntry {
+            id: &id,
+            serial: next.serial,
+            at: now,
+            previous_at: next.previous_at,
+            name: &request.name,
+            data: &request.data,
+        };
+        match services.table.append(of, entry).await {
+            Ok(Appended::Yes) => return Ok(next),
+            Ok(Appended::Closed) => next = services.table.next_serial(of, now).await?,
+            Err(fault) => {
+                tracing::error!(channel = %of.channel, serial = next.serial, error = chain(&fault), "not in the log");
+                return Err(fault);
+            }
+        }
+    }
+    Err(Fault::SerialLost)
+}

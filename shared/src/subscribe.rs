@@ -1,0 +1,259 @@
+//! Joining and leaving a channel.
+//!
+//! # The order of writes, and what a half-done one leaves
+//!
+//! *Subscribe*: (1) count up, (2) the subscriber's row, (3) the connection's own row, (4) the
+//! acknowledgement. After (1) alone the count is too high, which a publication that finds nobody
+//! corrects. After (2) the connection gets what is published, unacknowledged; when it goes, the
+//! first post that is answered 410 removes the row. From (3) on `disconnect` finds everything.
+//! A count is never below the number of rows, so nobody is silently unreachable.
+//!
+//! *Unsubscribe*: (1) mark the own row left, (2) delete the subscriber's row, (3) count down if
+//! there was one. After (1) alone the connection still gets what is published until it goes, or
+//! leaves again; the mark says which row to delete. After (2) the count is too high.
+//!
+//! A connection's frames may run at once and in any order. Each write carries the time of its
+//! request, and an older one never undoes a newer one.
+
+use crate::app::{App, Apps};
+use crate::aws::Services;
+use crate::aws::table::{ChannelKey, ConnectionRows, Subscriber, SubscriberPut};
+use crate::channel::{Channel, Kind};
+use crate::error::{Error, Fault, Rejection};
+use crate::lifecycle::count_out;
+use crate::limits::CHANNELS_PER_CONNECTION_MAX;
+use crate::signature;
+use crate::socket_id::{ConnectionId, SocketId};
+use crate::time::UnixMillis;
+
+/// A request to join a channel.
+#[derive(Debug)]
+pub struct Subscribe {
+    /// Which.
+    pub channel: Channel,
+    /// `KEY:HEX`, when there is one.
+    pub auth: Option<String>,
+    /// What the signature covers besides.
+    pub channel_data: Option<String>,
+}
+
+/// Joins a channel: one query and three writes. Joining again is acknowledged again. When it
+/// returns, every publication that begins from now on reaches the connection.
+///
+/// # Errors
+/// [`Rejection`]: nothing was written. [`Fault`]: it may or may not have joined; doing it again is
+/// safe.
+pub async fn subscribe(
+    services: &Services,
+    apps: &Apps,
+    id: &ConnectionId,
+    request: Subscribe,
+    at: UnixMillis,
+    now: UnixMillis,
+) -> Result<(), Error> {
+    let connection = services
+        .table
+        .connection(id, now)
+        .await?
+        .ok_or(Rejection::NotConnected)?;
+    let app = apps
+        .by_id(&connection.app_id)
+        .ok_or(Rejection::NotConnected)?;
+    may_join(app, &connection, id, &request)?;
+
+    let of = ChannelKey::new(app.id(), &request.channel);
+    let op = operation_name()?;
+    let shard = services.table.count_up(&of, now).await?;
+    let subscriber = Subscriber { of: &of, shard, id };
+    match services
+        .table
+        .put_subscriber(subscriber, at, connection.expires_at, &op)
+        .await?
+    {
+        SubscriberPut::Added => {}
+        // It was counted when it joined first.
+        SubscriberPut::Replaced => count_out(services, &of).await,
+        SubscriberPut::Outrun => {
+            count_out(services, &of).await;
+            return Ok(());
+        }
+    }
+    if !services
+        .table
+        .put_own(subscriber, at, connection.expires_at)
+        .await?
+        && services
+            .table
+            .delete_subscriber(subscriber, Some(at))
+            .await?
+    {
+        // It has left since.
+        count_out(services, &of).await;
+    }
+    Ok(())
+}
+
+/// Leaves a channel: one write, and two more if it was on it. Leaving a channel that it is not on
+/// changes nothing but an invisible mark, which stops a subscribe that was sent before and comes
+/// after.
+///
+/// # Errors
+/// [`Fault`]: it may or may not have left; doing it again is safe.
+pub async fn unsubscribe(
+    services: &Services,
+    id: &ConnectionId,
+    channel: &Channel,
+    at: UnixMillis,
+) -> Result<(), Fault> {
+    let op = operation_name()?;
+    let Some((app_id, shard)) = services.table.mark_left(id, channel, at, &op).await? else {
+        return Ok(());
+    };
+    let of = ChannelKey {
+        app_id,
+        channel: channel.clone(),
+    };
+    if services
+        .table
+        .delete_subscriber(Subscriber { of: &of, shard, id }, Some(at))
+        .await?
+    {
+        count_out(services, &of).await;
+    }
+    Ok(())
+}
+
+/// Whether this connection may join: the kind, the grant or the signature, and how many it is on.
+fn may_join(
+    app: &App,
+    connection: &ConnectionRows,
+    id: &ConnectionId,
+    request: &Subscribe,
+) -> Result<(), Rejection> {
+    let Subscribe {
+        channel,
+        auth,
+        channel_data,
+    } = request;
+    match channel.kind() {
+        Kind::Public => {}
+        Kind::Presence => return Err(Rejection::PresenceUnavailable),
+        Kind::Private | Kind::Encrypted if connection.grant.covers(channel) => {}
+        Kind::Private | Kind::Encrypted => {
+            let auth = auth.as_deref().ok_or(Rejection::AuthMissing)?;
+            if !signature::admits(
+                app,
+                &SocketId::of(id),
+                channel,
+                channel_data.as_deref(),
+                auth,
+            ) {
+                return Err(Rejection::AuthInvalid);
+            }
+        }
+    }
+    if connection.channels.len() >= CHANNELS_PER_CONNECTION_MAX
+        && !connection.channels.contains(channel)
+    {
+        return Err(Rejection::TooManySubscriptions);
+    }
+    Ok(())
+}
+
+/// A name for one request's writes, unique among those on the same row. Short, since it is in
+/// every subscriber's row.
+fn operation_name() -> Result<String, Fault> {
+    Ok(format!("{:016x}", getrandom::u64().map_err(Fault::Random)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::ChannelPattern;
+    use crate::token::Grant;
+
+    fn joins(
+        name: &str,
+        auth: Option<&str>,
+        granted: &str,
+        already: usize,
+    ) -> Result<(), Rejection> {
+        let apps = Apps::parse(
+            r#"[{"id":"1","key":"278d425bdf160c739803","secret":"7ad3773142a6692b25b8"}]"#,
+        )
+        .expect("an app");
+        let app = apps.by_id("1").expect("the app");
+        let connection = ConnectionRows {
+            app_id: "1".to_owned(),
+            expires_at: UnixMillis(0),
+            grant: Grant {
+                user: None,
+                channels: vec![ChannelPattern::parse(granted).expect(granted)],
+            },
+            channels: (0..already)
+                .map(|n| Channel::parse(&format!("c{n}")).expect("a name"))
+                .collect(),
+        };
+        let channel = Channel::parse(name).expect(name);
+        let request = Subscribe {
+            channel,
+            auth: auth.map(str::to_owned),
+            channel_data: None,
+        };
+        may_join(
+            app,
+            &connection,
+            &ConnectionId::new("L0SM9cOFvHcCIhw=".to_owned()),
+            &request,
+        )
+    }
+
+    #[test]
+    fn only_a_public_channel_is_open_to_all() {
+        assert_eq!(joins("orders", None, "none", 0), Ok(()));
+        assert_eq!(
+            joins("private-orders", None, "none", 0),
+            Err(Rejection::AuthMissing)
+        );
+        assert_eq!(
+            joins("private-orders", Some("278d425bdf160c739803:00"), "none", 0),
+            Err(Rejection::AuthInvalid)
+        );
+        assert_eq!(
+            joins("private-encrypted-orders", None, "none", 0),
+            Err(Rejection::AuthMissing)
+        );
+        assert_eq!(
+            joins("presence-lobby", None, "*", 0),
+            Err(Rejection::PresenceUnavailable)
+        );
+    }
+
+    #[test]
+    fn a_grant_replaces_the_signature_on_what_it_names() {
+        assert_eq!(
+            joins("private-user-7-mail", None, "private-user-7-*", 0),
+            Ok(())
+        );
+        assert_eq!(
+            joins("private-user-8-mail", None, "private-user-7-*", 0),
+            Err(Rejection::AuthMissing)
+        );
+    }
+
+    #[test]
+    fn a_connection_is_on_so_many_channels() {
+        assert_eq!(
+            joins("new", None, "none", CHANNELS_PER_CONNECTION_MAX - 1),
+            Ok(())
+        );
+        assert_eq!(
+            joins("new", None, "none", CHANNELS_PER_CONNECTION_MAX),
+            Err(Rejection::TooManySubscriptions)
+        );
+        assert_eq!(
+            joins("c7", None, "none", CHANNELS_PER_CONNECTION_MAX),
+            Ok(())
+        );
+    }
+}
