@@ -1,1 +1,35 @@
-//! x
+//! The whole system on one machine: a gateway that plays CloudFront and API Gateway, a host that
+//! runs the real function binaries over the Lambda Runtime API, and an embedded DynamoDB.
+//!
+//! # Layout
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | [`args`] | the command line |
+//! | [`binaries`] | building the functions and finding them |
+//! | [`system`] | starting and stopping all of it |
+//! | [`banner`] | what is said at the start |
+//! | [`table`] | the embedded DynamoDB |
+//! | [`host`], [`environment`], [`runtime_api`] | the functions: their queues, their processes, and what those speak |
+//! | [`gateway`], [`http_api`], [`websocket`] | the public port |
+//! | [`connections`], [`internal`] | `@connections` and the Invoke API, for the functions alone |
+//! | [`events`] | the shapes of the events, pure |
+//! | [`serve`] | listening, and what all three servers share |
+//!
+//! Limits are enforced rather than forgiven: what fails on AWS fails here.
+
+pub mod args;
+pub mod banner;
+pub mod binaries;
+pub mod connections;
+pub mod environment;
+pub mod events;
+pub mod gateway;
+pub mod host;
+pub mod http_api;
+pub mod internal;
+pub mod runtime_api;
+pub mod serve;
+pub mod system;
+pub mod table;
+pub mod websocket;

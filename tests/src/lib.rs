@@ -1,1 +1,16 @@
-//! x
+//! What the tests stand on: the real system as child processes, a socket that waits for frames,
+//! and requests signed by an implementation that shares nothing with the one under test.
+
+mod http;
+mod socket;
+mod system;
+
+pub use http::{Reply, body_digest, hmac_hex, signed_query};
+pub use socket::Socket;
+pub use system::{System, workspace};
+
+use std::time::Duration;
+
+/// How long anything awaited may take. Long, because these machines are shared; no test ever
+/// waits this long unless it fails.
+pub const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,0 +1,174 @@
+//! The command line.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Parser, ValueEnum};
+use serde::Serialize;
+use shared::app::Apps;
+
+/// Runs the whole system on one machine: the real functions behind a gateway, on an embedded
+/// DynamoDB.
+#[derive(Debug, Parser)]
+#[command(name = "local", version)]
+pub struct Args {
+    /// The address to listen on.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub host: IpAddr,
+
+    /// The port to listen on; 0 takes any free one.
+    #[arg(long, default_value_t = 6001)]
+    pub port: u16,
+
+    /// An app; may be given several times, and replaces the default one (1001:local-key:local-secret).
+    #[arg(long = "app", value_name = "ID:KEY:SECRET")]
+    app: Vec<AppArg>,
+
+    /// Environments a function may run in at once.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub concurrency: u16,
+
+    /// Keeps the table in this file; without it, in memory.
+    #[arg(long, value_name = "FILE")]
+    pub data: Option<PathBuf>,
+
+    /// Does not show what the functions log.
+    #[arg(long)]
+    pub quiet: bool,
+
+    /// Seconds of silence after which a socket is closed.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub idle_timeout: u64,
+
+    /// Seconds after which a socket is closed.
+    #[arg(long, value_name = "SECONDS", default_value_t = 7_200, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub max_age: u64,
+
+    /// How `connect` greets.
+    #[arg(long, value_enum, default_value_t = GreetVia::Layer)]
+    pub greet_via: GreetVia,
+
+    /// Runs the function binaries that lie beside this one, without building them first.
+    #[arg(long)]
+    pub prebuilt: bool,
+}
+
+/// How `connect` greets a connection.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum GreetVia {
+    /// In the same invocation, after its response.
+    Layer,
+    /// In an asynchronous invocation of itself.
+    Invoke,
+}
+
+impl GreetVia {
+    /// The value of the functions' variable.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Layer => "layer",
+            Self::Invoke => "invoke",
+        }
+    }
+}
+
+/// An app, as the command line names it. The functions check it; here it is only taken apart.
+#[derive(Clone, Debug, Serialize)]
+pub struct AppArg {
+    /// The id.
+    pub id: String,
+    /// The key.
+    pub key: String,
+    /// The secret: a local one, which the banner prints.
+    pub secret: String,
+}
+
+impl FromStr for AppArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut parts = text.splitn(3, ':').map(str::to_owned);
+        match (parts.next(), parts.next(), parts.next()) {
+            (Some(id), Some(key), Some(secret)) => Ok(Self { id, key, secret }),
+            _ => Err("an app is ID:KEY:SECRET".to_owned()),
+        }
+    }
+}
+
+impl Args {
+    /// The apps: at least one.
+    #[must_use]
+    pub fn apps(&self) -> Vec<AppArg> {
+        if self.app.is_empty() {
+            let [id, key, secret] = ["1001", "local-key", "local-secret"].map(str::to_owned);
+            vec![AppArg { id, key, secret }]
+        } else {
+            self.app.clone()
+        }
+    }
+
+    /// The apps as the functions' variable holds them.
+    ///
+    /// # Errors
+    /// What the functions would say of them.
+    pub fn apps_json(&self) -> Result<String, String> {
+        let apps = self.apps();
+        let json = serde_json::to_string(&apps).expect("strings always print");
+        let given: Vec<String> = apps
+            .iter()
+            .map(|app| format!("{}:{}:…", app.id, app.key))
+            .collect();
+        match Apps::parse(&json) {
+            Ok(_) => Ok(json),
+            Err(problem) => Err(format!("--app {}: {problem}", given.join(" --app "))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(arguments: &[&str]) -> Result<Args, clap::Error> {
+        Args::try_parse_from(["local"].iter().chain(arguments))
+    }
+
+    #[test]
+    fn there_is_an_app_unless_others_are_given() {
+        let default = args(&[])
+            .expect("no arguments")
+            .apps_json()
+            .expect("an app");
+        assert_eq!(
+            default,
+            r#"[{"id":"1001","key":"local-key","secret":"local-secret"}]"#
+        );
+        let given = args(&["--app", "7:a:s:e:c", "--app", "8:b:t"])
+            .expect("two apps")
+            .apps();
+        assert_eq!(
+            given
+                .iter()
+                .map(|app| app.secret.as_str())
+                .collect::<Vec<_>>(),
+            ["s:e:c", "t"]
+        );
+    }
+
+    #[test]
+    fn a_bad_argument_is_refused() {
+        for arguments in [
+            ["--app", "7:a"],
+            ["--port", "70000"],
+            ["--concurrency", "0"],
+            ["--greet-via", "pigeon"],
+            ["--host", "here"],
+        ] {
+            assert!(args(&arguments).is_err(), "{arguments:?}");
+        }
+        let twice = args(&["--app", "7:a:s", "--app", "7:b:s"]).expect("well formed");
+        assert!(twice.apps_json().expect_err("refused").contains("twice"));
+    }
+}

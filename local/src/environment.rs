@@ -1,0 +1,304 @@
+//! One environment of a function: a child process, and the invocations it is given one by one.
+//!
+//! It is busy until it asks for the next invocation: work after a response counts, as on Lambda.
+//! One that crashes or overruns its time ends, and the next demand starts another.
+
+use std::io::Write as _;
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use serde_json::json;
+use shared::config::variable;
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
+use uuid::Uuid;
+
+use crate::host::{Function, Host, Job, Outcome};
+use crate::runtime_api::{Call, Invocation};
+
+/// How long a function may take to start.
+const INIT_PATIENCE: Duration = Duration::from_secs(10);
+/// How long is waited for the exit status of a process that has closed its connection.
+const REGION: &str = "us-east-1";
+/// Lambda's own variables, as on AWS.
+const ARN_PREFIX: &str = "arn:aws:lambda:us-east-1:123456789012:function:";
+
+/// Lambda's error object.
+#[must_use]
+pub fn error_body(error_type: &str, message: &str) -> Bytes {
+    json!({ "errorType": error_type, "errorMessage": message })
+        .to_string()
+        .into()
+}
+
+/// Why an environment ended.
+enum End {
+    /// Its process did, or could not be started.
+    Exited(String),
+    /// It overran its time.
+    TimedOut,
+    /// It said that it cannot start.
+    InitFailed(Bytes),
+    /// The system stops.
+    Stopped,
+}
+
+/// Runs an environment from its first invocation to its end.
+pub(crate) async fn run(host: Host, function: Arc<Function>, first: Job) {
+    let id = Uuid::now_v7().simple().to_string();
+    let (calls, mut called) = mpsc::channel(4);
+    let (jobs, mut given) = mpsc::channel(1);
+    host.register(&id, calls);
+    let unbegun = match spawn(&host, function.name, &id) {
+        Ok(mut child) => {
+            show_output(&mut child, function.name, host.settings().quiet);
+            let mut environment = Environment {
+                host: &host,
+                function: &function,
+                id: &id,
+                child,
+                called: &mut called,
+                jobs,
+            };
+            environment.work(first, &mut given).await;
+            // It may have ended by itself; either way it is gone before another one starts.
+            let _ = environment.child.kill().await;
+            given.close();
+            given.try_recv().ok()
+        }
+        Err(error) => {
+            let message = format!("RequestId: {} Error: {error}", first.request_id);
+            let _ = first.reply.send(Outcome::Failed(error_body(
+                "Runtime.InvalidEntrypoint",
+                &message,
+            )));
+            None
+        }
+    };
+    host.ended(&function, &id, unbegun);
+}
+
+fn spawn(host: &Host, name: &'static str, id: &str) -> std::io::Result<Child> {
+    let settings = host.settings();
+    let mut command = Command::new(settings.folder.join(name));
+    command
+        .env_clear()
+        .env(
+            "AWS_LAMBDA_RUNTIME_API",
+            format!("{}/{id}", settings.runtime),
+        )
+        .env(variable::FUNCTION_NAME, name)
+        .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")
+        .env("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{name}"))
+        .env("AWS_LAMBDA_LOG_STREAM_NAME", id)
+        .env(variable::REGION, REGION)
+        .env(variable::ACCESS_KEY_ID, "local")
+        .env(variable::SECRET_ACCESS_KEY, "local")
+        .env(variable::SESSION_TOKEN, "local")
+        .envs(settings.variables.iter().map(|(name, value)| (name, value)))
+        .envs(
+            ["RUST_BACKTRACE", variable::LOG]
+                .into_iter()
+                .filter_map(|name| Some((name, std::env::var_os(name)?))),
+        )
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        // Not ours: Ctrl-C at the terminal is for the system, which ends its functions in order.
+        .process_group(0)
+        .kill_on_drop(true);
+    command.spawn()
+}
+
+/// Shows what a function writes, line by line under its name. It is read in any case, or a full
+/// pipe would stop the function.
+fn show_output(child: &mut Child, name: &'static str, quiet: bool) {
+    fn show(output: impl AsyncRead + Unpin + Send + 'static, name: &'static str, quiet: bool) {
+        tokio::spawn(async move {
+            let mut lines = BufReader::new(output).split(b'\n');
+            while let Ok(Some(line)) = lines.next_segment().await {
+                if !quiet {
+                    let _ = writeln!(
+                        std::io::stdout(),
+                        "[{name}] {}",
+                        String::from_utf8_lossy(&line)
+                    );
+                }
+            }
+        });
+    }
+    if let Some(stdout) = child.stdout.take() {
+        show(stdout, name, quiet);
+    }
+    if let Some(stderr) = child.stderr.take() {
+        show(stderr, name, quiet);
+    }
+}
+
+struct Environment<'a> {
+    host: &'a Host,
+    function: &'a Function,
+    id: &'a str,
+    child: Child,
+    called: &'a mut mpsc::Receiver<Call>,
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Environment<'_> {
+    async fn work(&mut self, first: Job, given: &mut mpsc::Receiver<Job>) {
+        let mut job = first;
+        let started = Instant::now();
+        let mut poll = match self.poll(started + INIT_PATIENCE).await {
+            Ok(poll) => poll,
+            Err(end) => {
+                let _ = job
+                    .reply
+                    .send(self.failure(&job.request_id, end, INIT_PATIENCE));
+                return;
+            }
+        };
+        loop {
+            let Some(next_poll) = self.invoke(job, poll).await else {
+                return;
+            };
+            poll = next_poll;
+            job = match self.function.next_or_idle(self.id, &self.jobs) {
+                Some(job) => job,
+                None => match self.idle(given).await {
+                    Some(job) => job,
+                    None => return,
+                },
+            };
+        }
+    }
+
+    /// Runs one invocation up to the next poll. `None`: the environment has ended.
+    async fn invoke(
+        &mut self,
+        job: Job,
+        poll: oneshot::Sender<Invocation>,
+    ) -> Option<oneshot::Sender<Invocation>> {
+        let Job {
+            request_id,
+            payload,
+            reply,
+        } = job;
+        let deadline = Instant::now() + self.function.timeout;
+        let since_epoch = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        let invocation = Invocation {
+            request_id: request_id.clone(),
+            deadline_ms: (since_epoch + self.function.timeout).as_millis(),
+            arn: format!("{ARN_PREFIX}{}", self.function.name),
+            payload,
+        };
+        let mut reply = Some(reply);
+        // If nobody takes it, the process has ended, which is seen below.
+        let _ = poll.send(invocation);
+        loop {
+            match self.call(deadline).await {
+                Ok(Call::Next(poll)) => {
+                    if let Some(reply) = reply.take() {
+                        let message =
+                            format!("RequestId: {request_id} Error: no response was given");
+                        let _ =
+                            reply.send(Outcome::Failed(error_body("Runtime.NoResponse", &message)));
+                    }
+                    return Some(poll);
+                }
+                Ok(Call::Response {
+                    request_id: of,
+                    body,
+                }) if of == request_id => {
+                    reply
+                        .take()
+                        .map(|reply| reply.send(Outcome::Answered(body)));
+                }
+                Ok(Call::Error {
+                    request_id: of,
+                    body,
+                }) if of == request_id => {
+                    reply.take().map(|reply| reply.send(Outcome::Failed(body)));
+                }
+                // About an earlier one: nobody waits for it.
+                Ok(Call::Response { .. } | Call::Error { .. } | Call::InitError(_)) => {}
+                Err(end) => {
+                    let failure = self.failure(&request_id, end, self.function.timeout);
+                    reply.take().map(|reply| reply.send(failure));
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Waits for work. `None`: the environment has ended.
+    async fn idle(&mut self, given: &mut mpsc::Receiver<Job>) -> Option<Job> {
+        let mut stop = self.host.settings().stop.clone();
+        tokio::select! {
+            job = given.recv() => job,
+            _ = self.child.wait() => None,
+            () = stop.stopped() => None,
+        }
+    }
+
+    /// Waits for the first poll.
+    async fn poll(&mut self, deadline: Instant) -> Result<oneshot::Sender<Invocation>, End> {
+        loop {
+            match self.call(deadline).await? {
+                Call::Next(poll) => return Ok(poll),
+                Call::InitError(body) => return Err(End::InitFailed(body)),
+                Call::Response { .. } | Call::Error { .. } => {}
+            }
+        }
+    }
+
+    async fn call(&mut self, deadline: Instant) -> Result<Call, End> {
+        let mut stop = self.host.settings().stop.clone();
+        tokio::select! {
+            // What it has said counts before how it ended.
+            biased;
+            call = timeout_at(deadline, self.called.recv()) => match call {
+                Ok(Some(call)) => Ok(call),
+                Ok(None) => Err(End::Stopped),
+                Err(_) => Err(End::TimedOut),
+            },
+            status = self.child.wait() => Err(End::Exited(exit_text(status))),
+            () = stop.stopped() => Err(End::Stopped),
+        }
+    }
+
+    /// What the caller is shown, in Lambda's words.
+    fn failure(&self, request_id: &str, end: End, limit: Duration) -> Outcome {
+        match end {
+            End::Exited(text) => {
+                let body = error_body(
+                    "Runtime.ExitError",
+                    &format!("RequestId: {request_id} Error: Runtime exited with error: {text}"),
+                );
+                Outcome::Failed(body)
+            }
+            End::TimedOut => {
+                let message = format!(
+                    "RequestId: {request_id} Error: Task timed out after {:.2} seconds",
+                    limit.as_secs_f64()
+                );
+                Outcome::Failed(error_body("Sandbox.Timedout", &message))
+            }
+            End::InitFailed(body) => Outcome::Failed(body),
+            End::Stopped => Outcome::Throttled,
+        }
+    }
+}
+
+fn exit_text(status: std::io::Result<ExitStatus>) -> String {
+    match status {
+        Ok(status) => status.to_string(),
+        Err(error) => error.to_string(),
+    }
+}

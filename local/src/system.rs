@@ -1,0 +1,140 @@
+//! Starting all of it in order, and stopping all of it.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use functions::FUNCTIONS;
+use shared::config::variable;
+use tokio::sync::{mpsc, watch};
+
+use crate::args::Args;
+use crate::connections::Connections;
+use crate::gateway::{Gateway, Limits};
+use crate::host::Host;
+use crate::{binaries, internal, runtime_api, serve, table};
+
+/// How long stopping may take: under the 2 s within which everything has to be gone.
+const STOP_PATIENCE: Duration = Duration::from_millis(1_500);
+
+/// The stage in the `@connections` endpoint.
+const STAGE: &str = "live";
+
+/// Tells that the system stops. Held by everything that runs, so that the end of the last one is
+/// seen, too.
+#[derive(Clone)]
+pub struct Stop {
+    stopping: watch::Receiver<bool>,
+    _alive: mpsc::Sender<()>,
+}
+
+impl Stop {
+    /// Waits until the system stops.
+    pub async fn stopped(&mut self) {
+        // An error means that the system is no more.
+        let _ = self.stopping.wait_for(|stopping| *stopping).await;
+    }
+}
+
+/// A running system.
+pub struct System {
+    base: String,
+    stopping: watch::Sender<bool>,
+    ended: mpsc::Receiver<()>,
+}
+
+impl System {
+    /// Builds the functions unless told not to, and starts everything.
+    ///
+    /// # Errors
+    /// A sentence for the terminal.
+    pub async fn start(args: &Args) -> Result<Self, String> {
+        let apps = args.apps_json()?;
+        let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        // Before anything takes long.
+        let (public, public_address) = serve::listen(args.host, args.port)?;
+        let database = table::open(args.data.as_deref())?;
+        if !args.prebuilt {
+            binaries::build().await?;
+        }
+        let folder = binaries::folder()?;
+
+        let (stopping, stop) = watch::channel(false);
+        let (alive, ended) = mpsc::channel(1);
+        let stop = Stop {
+            stopping: stop,
+            _alive: alive,
+        };
+
+        let (table, table_address) = serve::listen(loopback, 0)?;
+        let (internal, internal_address) = serve::listen(loopback, 0)?;
+        let (runtime, runtime_address) = serve::listen(loopback, 0)?;
+        let variables = vec![
+            (variable::APPS, apps),
+            (variable::TABLE_NAME, table::TABLE_NAME.to_owned()),
+            (
+                variable::CONNECTIONS_ENDPOINT,
+                format!("http://{internal_address}/{STAGE}"),
+            ),
+            (variable::GREET_VIA, args.greet_via.as_str().to_owned()),
+            (
+                variable::DYNAMODB_ENDPOINT,
+                format!("http://{table_address}"),
+            ),
+            (
+                variable::LAMBDA_ENDPOINT,
+                format!("http://{internal_address}"),
+            ),
+        ];
+        let host = Host::new(
+            &FUNCTIONS,
+            folder,
+            variables,
+            runtime_address,
+            usize::from(args.concurrency),
+            args.quiet,
+            stop.clone(),
+        );
+        let connections = Arc::new(Connections::default());
+        let limits = Limits {
+            idle: Duration::from_secs(args.idle_timeout),
+            age: Duration::from_secs(args.max_age),
+        };
+        let gateway = Gateway {
+            host: host.clone(),
+            connections: connections.clone(),
+            limits,
+            stop: stop.clone(),
+            domain: public_address.to_string(),
+        };
+
+        tokio::spawn(table::serve(table, database, stop.clone()));
+        tokio::spawn(runtime_api::serve(runtime, host.clone(), stop.clone()));
+        tokio::spawn(internal::serve(
+            internal,
+            STAGE,
+            connections,
+            host,
+            stop.clone(),
+        ));
+        tokio::spawn(gateway.serve(public));
+        Ok(Self {
+            base: format!("http://{public_address}"),
+            stopping,
+            ended,
+        })
+    }
+
+    /// `http://{host}:{port}` of the public port.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Closes every socket, ends every function, and returns when all is gone.
+    pub async fn stop(mut self) {
+        let _ = self.stopping.send(true);
+        // What has not ended by then ends with the process; the functions are killed with it.
+        let _ = tokio::time::timeout(STOP_PATIENCE, self.ended.recv()).await;
+    }
+}

@@ -1,0 +1,127 @@
+//! Requests to the HTTP API, signed as a server SDK signs them.
+
+use std::time::SystemTime;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use md5::Digest as _;
+use serde_json::Value;
+
+use crate::System;
+
+/// What a request was answered.
+#[derive(Debug)]
+pub struct Reply {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: reqwest::header::HeaderMap,
+    /// The body as it came.
+    pub text: String,
+}
+
+impl Reply {
+    /// The body as JSON.
+    ///
+    /// # Panics
+    /// When it is none.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    }
+
+    /// A header, as text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// HMAC-SHA256 in lower-case hex.
+#[must_use]
+pub fn hmac_hex(secret: &str, message: &str) -> String {
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).expect("any key");
+    mac.update(message.as_bytes());
+    hex::encode(mac.finalize().into_bytes())
+}
+
+/// MD5 in lower-case hex.
+#[must_use]
+pub fn body_digest(body: &[u8]) -> String {
+    hex::encode(md5::Md5::digest(body))
+}
+
+/// The query that signs a request with the default app's key, at a time given in unix seconds.
+#[must_use]
+pub fn signed_query(method: &str, path: &str, body: &[u8], at_secs: u64) -> String {
+    let digest = if body.is_empty() {
+        String::new()
+    } else {
+        format!("&body_md5={}", body_digest(body))
+    };
+    let parameters =
+        format!("auth_key=local-key&auth_timestamp={at_secs}&auth_version=1.0{digest}");
+    let signature = hmac_hex("local-secret", &format!("{method}\n{path}\n{parameters}"));
+    format!("{parameters}&auth_signature={signature}")
+}
+
+fn now_secs() -> u64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .expect("after 1970")
+        .as_secs()
+}
+
+impl System {
+    /// Sends a request as it is.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    pub async fn request(&self, method: &str, target: &str, body: Vec<u8>) -> Reply {
+        let method = method.parse().expect("a method");
+        let request = self
+            .client()
+            .request(method, format!("{}{target}", self.base));
+        let request = request
+            .header("content-type", "application/json")
+            .body(body);
+        let answer = request.send().await.expect("an answer");
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        Reply {
+            status,
+            headers,
+            text: answer.text().await.expect("a body"),
+        }
+    }
+
+    /// Posts a body, signed with the default app's key.
+    pub async fn post(&self, path: &str, body: impl Into<Vec<u8>>) -> Reply {
+        let body = body.into();
+        let query = signed_query("POST", path, &body, now_secs());
+        self.request("POST", &format!("{path}?{query}"), body).await
+    }
+
+    /// Publishes an event, which must succeed.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub async fn publish(&self, body: Value) {
+        let reply = self.post("/apps/1001/events", body.to_string()).await;
+        assert_eq!((reply.status, reply.text.as_str()), (200, "{}"), "{body}");
+    }
+
+    /// Issues a token, which must succeed.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub async fn token(&self, body: Value) -> String {
+        let reply = self.post("/apps/1001/tokens", body.to_string()).await;
+        assert_eq!(reply.status, 201, "{reply:?}");
+        reply.json()["token"].as_str().expect("a token").to_owned()
+    }
+
+    /// Polls channels after some serials.
+    pub async fn poll(&self, query: &str) -> Reply {
+        self.request("GET", &format!("/status/local-key?{query}"), Vec::new())
+            .await
+    }
+}

@@ -1,0 +1,182 @@
+//! A client's end of a socket, frame by frame.
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+use crate::{PATIENCE, System, hmac_hex};
+
+/// A connected socket.
+pub struct Socket {
+    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    /// The protocol's name for it; empty before it was greeted.
+    pub socket_id: String,
+}
+
+impl Socket {
+    /// Opens a socket without waiting for anything.
+    ///
+    /// # Errors
+    /// When the upgrade is refused.
+    pub async fn open(system: &System, path: &str) -> Result<Self, Box<Error>> {
+        let url = format!("{}{path}", system.socket_base());
+        let (stream, _) = tokio_tungstenite::connect_async(url)
+            .await
+            .map_err(Box::new)?;
+        Ok(Self {
+            stream,
+            socket_id: String::new(),
+        })
+    }
+
+    /// Opens a socket and takes the greeting.
+    pub async fn connect(system: &System) -> Self {
+        Self::connect_at(system, "/app/local-key?protocol=7").await
+    }
+
+    /// The same at another path.
+    ///
+    /// # Panics
+    /// When it is not greeted.
+    pub async fn connect_at(system: &System, path: &str) -> Self {
+        let mut socket = Self::open(system, path)
+            .await
+            .expect("the upgrade succeeds");
+        let greeting = socket.expect("pusher:connection_established").await;
+        let data: Value =
+            serde_json::from_str(greeting["data"].as_str().expect("a string")).expect("JSON");
+        socket.socket_id = data["socket_id"].as_str().expect("a string").to_owned();
+        socket
+    }
+
+    /// Sends a message of any kind.
+    pub async fn send(&mut self, message: Message) {
+        // What the other end has closed meanwhile shows in what is received.
+        let _ = self.stream.send(message).await;
+    }
+
+    /// Sends a text frame.
+    pub async fn send_text(&mut self, text: impl Into<String>) {
+        self.send(Message::text(text.into())).await;
+    }
+
+    /// Sends an event.
+    pub async fn send_event(&mut self, event: &str, data: Value) {
+        self.send_text(json!({"event": event, "data": data}).to_string())
+            .await;
+    }
+
+    /// The next message; `None` when the connection has ended without a close frame.
+    ///
+    /// # Panics
+    /// When nothing comes.
+    pub async fn message(&mut self) -> Option<Message> {
+        loop {
+            let next = tokio::time::timeout(PATIENCE, self.stream.next()).await;
+            match next.expect("something comes") {
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(message)) => return Some(message),
+                Some(Err(_)) | None => return None,
+            }
+        }
+    }
+
+    /// The next frame. Every one has an event: pusher-js throws on one without.
+    ///
+    /// # Panics
+    /// When it is no such frame.
+    pub async fn frame(&mut self) -> Value {
+        let message = self.message().await.expect("the connection is open");
+        let text = message.to_text().expect("text");
+        let frame: Value =
+            serde_json::from_str(text).unwrap_or_else(|_| panic!("no JSON: {message:?}"));
+        assert!(
+            frame["event"].is_string(),
+            "a frame without an event: {frame}"
+        );
+        frame
+    }
+
+    /// The next frame, which must be this event.
+    ///
+    /// # Panics
+    /// When it is another.
+    pub async fn expect(&mut self, event: &str) -> Value {
+        let frame = self.frame().await;
+        assert_eq!(frame["event"], event, "{frame}");
+        frame
+    }
+
+    /// The code of the close frame that ends the connection, past whatever comes before; `None`
+    /// when it ends without one.
+    pub async fn close_code(&mut self) -> Option<u16> {
+        while let Some(message) = self.message().await {
+            if let Message::Close(frame) = message {
+                return frame.map(|frame| frame.code.into());
+            }
+        }
+        None
+    }
+
+    /// Joins a public channel.
+    pub async fn subscribe(&mut self, channel: &str) {
+        self.send_event("pusher:subscribe", json!({"channel": channel}))
+            .await;
+        self.acknowledged(channel).await;
+    }
+
+    /// Takes the acknowledgement of a subscription.
+    ///
+    /// # Panics
+    /// When it is anything else.
+    pub async fn acknowledged(&mut self, channel: &str) {
+        let frame = self.expect("pusher_internal:subscription_succeeded").await;
+        assert_eq!(
+            (&frame["channel"], &frame["data"]),
+            (&json!(channel), &json!("{}"))
+        );
+    }
+
+    /// The signature that the app's server gives this socket for a channel.
+    #[must_use]
+    pub fn auth(&self, channel: &str) -> String {
+        format!(
+            "local-key:{}",
+            hmac_hex("local-secret", &format!("{}:{channel}", self.socket_id))
+        )
+    }
+
+    /// Makes sure that nothing was sent before now: asks, and takes the answer next.
+    pub async fn nothing_came(&mut self) {
+        self.send_event("pusher:ping", json!({})).await;
+        self.expect("pusher:pong").await;
+    }
+
+    /// Waits until a channel that this socket has left reaches it no more: an unsubscription has
+    /// no answer.
+    ///
+    /// # Panics
+    /// When it still does after a while.
+    pub async fn left(&mut self, system: &System, channel: &str) {
+        for attempt in 0..200 {
+            let name = format!("left-{attempt}");
+            system
+                .publish(json!({"name": name, "channel": channel, "data": ""}))
+                .await;
+            self.send_event("pusher:ping", json!({})).await;
+            if self.frame().await["event"] == "pusher:pong" {
+                return;
+            }
+            self.expect("pusher:pong").await;
+        }
+        panic!("still on {channel}");
+    }
+
+    /// Ends the connection as a client does.
+    pub async fn close(mut self) {
+        let _ = self.stream.close(None).await;
+        while self.message().await.is_some() {}
+    }
+}

@@ -1,0 +1,208 @@
+//! The whole system as a child process, on a port of its own.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{OnceLock, mpsc};
+use std::time::Instant;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::PATIENCE;
+
+/// The root of the workspace.
+#[must_use]
+pub fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .canonicalize()
+        .expect("the workspace is there")
+}
+
+/// Where cargo puts the binaries that belong to this test: beside its own `deps`.
+fn binaries() -> PathBuf {
+    let this = std::env::current_exe().expect("a test has a path");
+    this.ancestors()
+        .nth(2)
+        .expect("target/{profile}/deps/{test}")
+        .to_owned()
+}
+
+/// Builds every binary once for this process. A second build finds everything done.
+fn build() {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut build = Command::new(cargo);
+        build
+            .current_dir(workspace())
+            .args(["build", "--workspace", "--bins"]);
+        if !cfg!(debug_assertions) {
+            build.arg("--release");
+        }
+        assert!(
+            build.status().expect("cargo runs").success(),
+            "the binaries do not build"
+        );
+    });
+}
+
+/// A running system. It ends with this value.
+pub struct System {
+    child: Child,
+    /// `http://127.0.0.1:{port}`.
+    pub base: String,
+    /// What it said before it was ready.
+    pub banner: Vec<String>,
+    client: reqwest::Client,
+}
+
+impl System {
+    /// Starts the system with the default app on any free port.
+    #[must_use]
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts it with more arguments.
+    ///
+    /// # Panics
+    /// When it does not get ready.
+    #[must_use]
+    pub fn start_with(arguments: &[&str]) -> Self {
+        build();
+        let mut child = Command::new(binaries().join("local"))
+            .args(["--prebuilt", "--port", "0"])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let (lines, said) = mpsc::channel();
+        let stdout = BufReader::new(child.stdout.take().expect("piped"));
+        // Reads on for as long as the system lives, or its log would block it.
+        std::thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                // Shown with a failing test.
+                eprintln!("{line}");
+                let _ = lines.send(line);
+            }
+        });
+        let mut banner = Vec::new();
+        let started = Instant::now();
+        loop {
+            let left = PATIENCE.saturating_sub(started.elapsed());
+            let Ok(line) = said.recv_timeout(left) else {
+                let _ = child.kill();
+                panic!("the system did not get ready: {banner:?}");
+            };
+            if let Some(base) = line.strip_prefix("ready ") {
+                let base = base.to_owned();
+                banner.push(line);
+                return Self {
+                    child,
+                    base,
+                    banner,
+                    client: reqwest::Client::new(),
+                };
+            }
+            banner.push(line);
+        }
+    }
+
+    /// Runs it with arguments that it must refuse, and gives what it said.
+    ///
+    /// # Panics
+    /// When it cannot be run.
+    #[must_use]
+    pub fn refused(arguments: &[&str]) -> Output {
+        build();
+        let mut command = Command::new(binaries().join("local"));
+        command
+            .arg("--prebuilt")
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .expect("it runs")
+    }
+
+    /// The same address for a socket.
+    #[must_use]
+    pub fn socket_base(&self) -> String {
+        self.base.replacen("http", "ws", 1)
+    }
+
+    /// A client for plain requests; it keeps connections.
+    #[must_use]
+    pub fn client(&self) -> &reqwest::Client {
+        &self.client
+    }
+
+    /// The process ids of the system's children: the functions' environments.
+    #[must_use]
+    pub fn children(&self) -> Vec<(i32, String)> {
+        let parent = self.child.id().to_string();
+        let mut children = Vec::new();
+        for entry in fs::read_dir("/proc").expect("a Linux system").flatten() {
+            let Ok(pid) = entry.file_name().to_string_lossy().parse::<i32>() else {
+                continue;
+            };
+            let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else {
+                continue;
+            };
+            // `pid (name) state parent …`, and a name may hold anything.
+            let Some((name, rest)) = stat
+                .split_once('(')
+                .and_then(|(_, rest)| rest.rsplit_once(')'))
+            else {
+                continue;
+            };
+            if rest.split_whitespace().nth(1) == Some(&parent) {
+                children.push((pid, name.to_owned()));
+            }
+        }
+        children
+    }
+
+    /// Kills one environment of a function, as a crash would.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn kill_function(&self, name: &str) {
+        let child = self.children().into_iter().find(|(_, child)| child == name);
+        let (pid, _) = child.expect("an environment of that function runs");
+        kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it can be killed");
+    }
+
+    /// Asks it to end, as Ctrl-C does, and waits.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub fn terminate(&mut self, signal: Signal) -> ExitStatus {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).expect("a process id"));
+        kill(pid, signal).expect("it can be signalled");
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("it can be waited for") {
+                return status;
+            }
+            assert!(started.elapsed() < PATIENCE, "it does not end");
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for System {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            if std::thread::panicking() {
+                let _ = self.child.kill();
+                let _ = self.child.wait();
+            } else {
+                self.terminate(Signal::SIGTERM);
+            }
+        }
+    }
+}

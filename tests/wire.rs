@@ -1,0 +1,16 @@
+//! The real binaries on a port of their own, spoken to over sockets and HTTP.
+
+#[path = "wire/connecting.rs"]
+mod connecting;
+#[path = "wire/gateway.rs"]
+mod gateway;
+#[path = "wire/messages.rs"]
+mod messages;
+#[path = "wire/polling.rs"]
+mod polling;
+#[path = "wire/publishing.rs"]
+mod publishing;
+#[path = "wire/starting.rs"]
+mod starting;
+#[path = "wire/tokens.rs"]
+mod tokens;

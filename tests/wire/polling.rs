@@ -1,0 +1,150 @@
+//! Polling: what was published after a serial, in order.
+
+use serde_json::{Value, json};
+use tests::System;
+
+fn data_of(polled: &Value) -> Vec<&str> {
+    polled["events"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|event| event["data"].as_str().expect("text"))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_poll_goes_on_where_the_last_one_ended() {
+    let system = System::start();
+    let empty = system.poll("channels=a,b").await;
+    assert_eq!(
+        (empty.status, empty.header("access-control-allow-origin")),
+        (200, Some("*")),
+        "{empty:?}"
+    );
+    assert_eq!(empty.json(), json!({"events": [], "after": "0,0"}));
+    assert_eq!(empty.header("retry-after"), Some("30"));
+
+    for n in 0..3 {
+        system.publish(json!({"name": "progress", "channel": "a", "data": json!({"value": n}).to_string()})).await;
+    }
+    system
+        .publish(json!({"name": "e", "channel": "b", "data": "not JSON"}))
+        .await;
+    let reply = system.poll("channels=a,b&after=0,0").await;
+    assert_eq!(reply.header("retry-after"), Some("1"));
+    let polled = reply.json();
+    assert_eq!(
+        data_of(&polled),
+        [
+            "{\"value\":0}",
+            "{\"value\":1}",
+            "{\"value\":2}",
+            "not JSON"
+        ]
+    );
+    let first = &polled["events"][0];
+    assert_eq!(
+        (&first["type"], &first["channel"], &first["value"]),
+        (&json!("progress"), &json!("a"), &json!(0))
+    );
+    let serials: Vec<u64> = (0..3)
+        .map(|n| polled["events"][n]["serial"].as_u64().expect("a serial"))
+        .collect();
+    assert_eq!((serials[1], serials[2]), (serials[0] + 1, serials[0] + 2));
+
+    let after = polled["after"].as_str().expect("text");
+    assert_eq!(
+        data_of(
+            &system
+                .poll(&format!("channels=a,b&after={after}"))
+                .await
+                .json()
+        ),
+        Vec::<&str>::new()
+    );
+    system
+        .publish(json!({"name": "e", "channel": "a", "data": "next"}))
+        .await;
+    let polled = system
+        .poll(&format!("channels=a,b&after={after}"))
+        .await
+        .json();
+    assert_eq!(data_of(&polled), ["next"]);
+    assert!(polled.get("truncated").is_none(), "{polled}");
+    // From the middle.
+    let polled = system
+        .poll(&format!("channels=a&after={}", serials[1]))
+        .await
+        .json();
+    assert_eq!(data_of(&polled), ["{\"value\":2}", "next"]);
+}
+
+#[tokio::test]
+async fn a_long_log_comes_in_parts() {
+    let system = System::start_with(&["--quiet"]);
+    let channels: Vec<String> = (0..2).map(|n| format!("c{n}")).collect();
+    for n in 0..120 {
+        system
+            .publish(
+                json!({"name": "e", "channels": channels, "data": format!("{n:05}").repeat(1_000)}),
+            )
+            .await;
+    }
+    let (mut after, mut seen) = ("0,0".to_owned(), [0, 0]);
+    while seen != [120, 120] {
+        let reply = system.poll(&format!("channels=c0,c1&after={after}")).await;
+        let polled = reply.json();
+        assert!(reply.text.len() < 1_000_000, "{}", reply.text.len());
+        for event in polled["events"].as_array().expect("a list") {
+            let channel = usize::from(event["channel"] == "c1");
+            assert_eq!(
+                event["data"].as_str().expect("text")[..5],
+                format!("{:05}", seen[channel])
+            );
+            seen[channel] += 1;
+        }
+        assert_ne!(polled["after"], after, "it gets on");
+        after = polled["after"].as_str().expect("text").to_owned();
+    }
+}
+
+#[tokio::test]
+async fn a_bad_poll_is_explained() {
+    let system = System::start();
+    let many: Vec<String> = (0..21).map(|n| format!("c{n}")).collect();
+    for (status, query) in [
+        (400, String::new()),
+        (400, "channels=".to_owned()),
+        (400, "channels=a,a".to_owned()),
+        (400, "channels=a&channels=b".to_owned()),
+        (400, "channels=a%20b".to_owned()),
+        (400, format!("channels={}", many.join(","))),
+        (400, "channels=a&after=x".to_owned()),
+        (400, "channels=a&after=-1".to_owned()),
+        (400, "channels=a&after=1,2".to_owned()),
+        (403, "channels=private-a".to_owned()),
+        (403, "channels=presence-a".to_owned()),
+    ] {
+        let reply = system.poll(&query).await;
+        assert_eq!(reply.status, status, "{query}: {reply:?}");
+        assert!(reply.json()["error"].is_string(), "{reply:?}");
+        assert_eq!(reply.header("access-control-allow-origin"), Some("*"));
+    }
+    assert_eq!(
+        system
+            .request("GET", "/status/no-such-key?channels=a", Vec::new())
+            .await
+            .status,
+        404
+    );
+    let preflight = system
+        .request("OPTIONS", "/status/local-key?channels=a", Vec::new())
+        .await;
+    assert_eq!(
+        (
+            preflight.status,
+            preflight.header("access-control-allow-origin")
+        ),
+        (204, Some("*"))
+    );
+}
