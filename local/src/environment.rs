@@ -63,12 +63,13 @@ pub(crate) async fn run(host: Host, function: Arc<Function>, first: Job) {
                 child,
                 called: &mut called,
                 jobs,
+                unbegun: None,
             };
             environment.work(first, &mut given).await;
             // It may have ended by itself; either way it is gone before another one starts.
             let _ = environment.child.kill().await;
             given.close();
-            given.try_recv().ok()
+            environment.unbegun.take().or_else(|| given.try_recv().ok())
         }
         Err(error) => {
             let message = format!("RequestId: {} Error: {error}", first.request_id);
@@ -89,7 +90,7 @@ fn spawn(host: &Host, name: &'static str, id: &str) -> std::io::Result<Child> {
         .env_clear()
         .env(
             "AWS_LAMBDA_RUNTIME_API",
-            format!("{}/{id}", settings.runtime),
+            format!("http://{}/{id}", settings.runtime),
         )
         .env(variable::FUNCTION_NAME, name)
         .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
@@ -147,6 +148,7 @@ struct Environment<'a> {
     child: Child,
     called: &'a mut mpsc::Receiver<Call>,
     jobs: mpsc::Sender<Job>,
+    unbegun: Option<Job>,
 }
 
 impl Environment<'_> {
@@ -199,8 +201,15 @@ impl Environment<'_> {
             payload,
         };
         let mut reply = Some(reply);
-        // If nobody takes it, the process has ended, which is seen below.
-        let _ = poll.send(invocation);
+        if let Err(Invocation { payload, .. }) = poll.send(invocation) {
+            // Nobody took it: the process ended while it was idle, and has begun nothing.
+            self.unbegun = reply.take().map(|reply| Job {
+                request_id,
+                payload,
+                reply,
+            });
+            return None;
+        }
         loop {
             match self.call(deadline).await {
                 Ok(Call::Next(poll)) => {

@@ -17,7 +17,9 @@ use serde::{Deserialize, Serialize};
 use crate::app::Apps;
 use crate::aws::Services;
 use crate::aws::connections::{Payload, Posted};
-use crate::aws::table::{ChannelKey, NewConnection, OwnSubscription, Recorded, Subscriber};
+use crate::aws::table::{
+    ChannelKey, NewConnection, OwnSubscription, Recorded, Subscriber, Written,
+};
 use crate::error::{Fault, Rejection, chain};
 use crate::frame;
 use crate::limits::{GREETING_PATIENCE, GREETING_PAUSES};
@@ -260,7 +262,11 @@ async fn remove(
         shard: own.shard,
         id,
     };
-    if services.table.delete_subscriber(subscriber, None).await? {
+    if services
+        .table
+        .delete_subscriber(subscriber, Written::Ever)
+        .await?
+    {
         count_out(services, &of).await;
     }
     Ok(())
@@ -277,7 +283,11 @@ pub async fn reap(
     now: UnixMillis,
 ) -> Result<(), Fault> {
     forget(services, subscriber.id, now).await?;
-    if services.table.delete_subscriber(subscriber, None).await? {
+    if services
+        .table
+        .delete_subscriber(subscriber, Written::Ever)
+        .await?
+    {
         count_out(services, subscriber.of).await;
     }
     Ok(())

@@ -13,11 +13,12 @@
 //! leaves again; the mark says which row to delete. After (2) the count is too high.
 //!
 //! A connection's frames may run at once and in any order. Each write carries the time of its
-//! request, and an older one never undoes a newer one.
+//! request, and an older one never undoes a newer one. On a tie the subscription wins: pusher-js
+//! sends unsubscribe and subscribe in one burst.
 
 use crate::app::{App, Apps};
 use crate::aws::Services;
-use crate::aws::table::{ChannelKey, ConnectionRows, Subscriber, SubscriberPut};
+use crate::aws::table::{ChannelKey, ConnectionRows, Subscriber, SubscriberPut, Written};
 use crate::channel::{Channel, Kind};
 use crate::error::{Error, Fault, Rejection};
 use crate::lifecycle::count_out;
@@ -63,7 +64,10 @@ pub async fn subscribe(
 
     let of = ChannelKey::new(app.id(), &request.channel);
     let op = operation_name()?;
-    let shard = services.table.count_up(&of, now).await?;
+    let shards = services.table.count_up(&of, now).await?;
+    // Joining again must meet its own row, however many shards there are by now.
+    let joined = connection.joined(&request.channel);
+    let shard = joined.map_or_else(|| shard_of(id, shards), |own| own.shard);
     let subscriber = Subscriber { of: &of, shard, id };
     match services
         .table
@@ -84,7 +88,7 @@ pub async fn subscribe(
         .await?
         && services
             .table
-            .delete_subscriber(subscriber, Some(at))
+            .delete_subscriber(subscriber, Written::UpTo(at))
             .await?
     {
         // It has left since.
@@ -115,7 +119,7 @@ pub async fn unsubscribe(
     };
     if services
         .table
-        .delete_subscriber(Subscriber { of: &of, shard, id }, Some(at))
+        .delete_subscriber(Subscriber { of: &of, shard, id }, Written::Before(at))
         .await?
     {
         count_out(services, &of).await;
@@ -152,12 +156,20 @@ fn may_join(
             }
         }
     }
-    if connection.channels.len() >= CHANNELS_PER_CONNECTION_MAX
-        && !connection.channels.contains(channel)
+    if connection.subscriptions.len() >= CHANNELS_PER_CONNECTION_MAX
+        && connection.joined(channel).is_none()
     {
         return Err(Rejection::TooManySubscriptions);
     }
     Ok(())
+}
+
+/// The shard that a connection's subscription to a channel of so many goes to.
+fn shard_of(id: &ConnectionId, shards: u32) -> u32 {
+    let hash = id.as_str().bytes().fold(0_u32, |hash, byte| {
+        (hash.rotate_left(5) ^ u32::from(byte)).wrapping_mul(0x9E37_79B9)
+    });
+    hash % shards.max(1)
 }
 
 /// A name for one request's writes, unique among those on the same row. Short, since it is in
@@ -169,6 +181,7 @@ fn operation_name() -> Result<String, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aws::table::OwnSubscription;
     use crate::channel::ChannelPattern;
     use crate::token::Grant;
 
@@ -190,8 +203,12 @@ mod tests {
                 user: None,
                 channels: vec![ChannelPattern::parse(granted).expect(granted)],
             },
-            channels: (0..already)
-                .map(|n| Channel::parse(&format!("c{n}")).expect("a name"))
+            subscriptions: (0..already)
+                .map(|n| OwnSubscription {
+                    app_id: "1".to_owned(),
+                    channel: Channel::parse(&format!("c{n}")).expect("a name"),
+                    shard: 0,
+                })
                 .collect(),
         };
         let channel = Channel::parse(name).expect(name);
@@ -255,5 +272,17 @@ mod tests {
             joins("c7", None, "none", CHANNELS_PER_CONNECTION_MAX),
             Ok(())
         );
+    }
+
+    #[test]
+    fn a_shard_is_always_the_same_and_all_are_used() {
+        let ids: Vec<ConnectionId> = (0..100)
+            .map(|n| ConnectionId::new(format!("L0SM9cOFvHc{n:04}=")))
+            .collect();
+        assert!(ids.iter().all(|id| shard_of(id, 1) == 0));
+        for shard in 0..8 {
+            let in_shard = ids.iter().filter(|id| shard_of(id, 8) == shard).count();
+            assert!((3..30).contains(&in_shard), "{in_shard} in {shard}");
+        }
     }
 }

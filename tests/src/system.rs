@@ -166,14 +166,19 @@ impl System {
         children
     }
 
-    /// Kills one environment of a function, as a crash would.
+    /// Kills one environment of a function, as a crash would, and waits until that was noticed.
     ///
     /// # Panics
-    /// When there is none.
+    /// When there is none, or nobody notices.
     pub fn kill_function(&self, name: &str) {
         let child = self.children().into_iter().find(|(_, child)| child == name);
         let (pid, _) = child.expect("an environment of that function runs");
         kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it can be killed");
+        let started = Instant::now();
+        while self.children().iter().any(|(child, _)| *child == pid) {
+            assert!(started.elapsed() < PATIENCE, "nobody noticed");
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
     }
 
     /// Asks it to end, as Ctrl-C does, and waits.

@@ -32,7 +32,7 @@ use serde::de::DeserializeOwned;
 pub use self::channel::{Correction, NextSerial};
 pub use self::connection::{ConnectionRows, NewConnection, OwnSubscription, Recorded};
 pub use self::log::{Appended, LogEntry, LogPage, LogRow};
-pub use self::subscription::{Subscriber, SubscriberPut, SubscriberRow, SubscribersPage};
+pub use self::subscription::{Subscriber, SubscriberPut, SubscriberRow, SubscribersPage, Written};
 pub use self::token::{NewToken, Used};
 use crate::channel::Channel;
 use crate::config::Config;

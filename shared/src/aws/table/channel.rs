@@ -90,8 +90,8 @@ impl Table {
         })
     }
 
-    /// Counts one subscriber more, before its row is there, and answers the number of shards. One
-    /// write; a repeated attempt may count twice: too high is allowed, too low is not.
+    /// Counts one subscriber more, before its row is there, and answers how many shards its channel's
+    /// subscribers are in. One write; a repeated attempt may count twice: too high is allowed, too low is not.
     ///
     /// # Errors
     /// [`Fault::Table`]: it may or may not be counted. [`Fault::Row`].

@@ -45,7 +45,17 @@ pub struct ConnectionRows {
     /// What its token granted.
     pub grant: Grant,
     /// What it is subscribed to, without what it has left.
-    pub channels: Vec<Channel>,
+    pub subscriptions: Vec<OwnSubscription>,
+}
+
+impl ConnectionRows {
+    /// Its subscription to a channel, if there is one.
+    #[must_use]
+    pub fn joined(&self, channel: &Channel) -> Option<&OwnSubscription> {
+        self.subscriptions
+            .iter()
+            .find(|own| own.channel == *channel)
+    }
 }
 
 /// What a connection's own row says about a channel, left or not: enough to undo it.
@@ -150,7 +160,7 @@ impl Table {
     ) -> Result<Option<ConnectionRows>, Fault> {
         const OPERATION: &str = "read connection";
         let mut own = None;
-        let mut channels = Vec::new();
+        let mut subscriptions = Vec::new();
         for row in self.connection_partition(OPERATION, id).await? {
             if row
                 .get(SORT_KEY)
@@ -160,11 +170,7 @@ impl Table {
                 own = Some(read::<ConnectionRow>(OPERATION, row)?);
             } else {
                 let row: OwnRow = read(OPERATION, row)?;
-                channels.extend(if row.left {
-                    None
-                } else {
-                    row.joined().map(|own| own.channel)
-                });
+                subscriptions.extend(if row.left { None } else { row.joined() });
             }
         }
         let Some(ConnectionRow {
@@ -191,7 +197,7 @@ impl Table {
             app_id,
             expires_at,
             grant,
-            channels,
+            subscriptions,
         }))
     }
 

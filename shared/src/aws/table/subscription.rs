@@ -39,6 +39,17 @@ pub enum SubscriberPut {
     Outrun,
 }
 
+/// Which row a delete means, by the time of the request that wrote it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// Whenever.
+    Ever,
+    /// At this time or before.
+    UpTo(UnixMillis),
+    /// Before this time.
+    Before(UnixMillis),
+}
+
 /// A subscriber, as a fan-out meets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubscriberRow {
@@ -124,8 +135,7 @@ impl Table {
         }
     }
 
-    /// Deletes a subscriber's row, whatever its time when `not_after` is `None`. Whether there
-    /// was one decides whether the channel has one subscriber less. One write; a repeated attempt
+    /// Deletes a subscriber's row, if it was written when `written` says. Whether there was one decides whether the channel has one subscriber less. One write; a repeated attempt
     /// may answer no for a row that it has deleted, which leaves a count too high, never too low.
     ///
     /// # Errors
@@ -133,7 +143,7 @@ impl Table {
     pub async fn delete_subscriber(
         &self,
         subscriber: Subscriber<'_>,
-        not_after: Option<UnixMillis>,
+        written: Written,
     ) -> Result<bool, Fault> {
         const OPERATION: &str = "delete subscriber";
         let mut delete = self
@@ -146,9 +156,14 @@ impl Table {
             )
             .key(SORT_KEY, string(subscriber.id.as_str()))
             .return_values(ReturnValue::AllOld);
-        if let Some(at) = not_after {
+        let condition = match written {
+            Written::Ever => None,
+            Written::UpTo(at) => Some(("attribute_not_exists(pk) OR #at <= :at", at)),
+            Written::Before(at) => Some(("attribute_not_exists(pk) OR #at < :at", at)),
+        };
+        if let Some((condition, at)) = condition {
             delete = delete
-                .condition_expression("attribute_not_exists(pk) OR #at <= :at")
+                .condition_expression(condition)
                 .expression_attribute_names("#at", "at")
                 .expression_attribute_values(":at", number(at.0));
         }
