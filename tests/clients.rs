@@ -1,1 +1,63 @@
-//! placeholder
+//! The unmodified clients (pusher-js, laravel-echo, the pusher server SDK) against the real
+//! binaries. The tests themselves are in `clients/*.test.mjs` and run under Node's own runner.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+
+use tests::{System, workspace};
+
+/// The oldest Node that has all that the tests use.
+const NODE_MIN: u32 = 20;
+
+fn folder() -> PathBuf {
+    workspace().join("tests/clients")
+}
+
+/// Makes sure of Node and installs the clients, once. Without Node this fails and says so: the
+/// clients are never skipped.
+fn install() {
+    static INSTALLED: OnceLock<()> = OnceLock::new();
+    INSTALLED.get_or_init(|| {
+        let version = Command::new("node").arg("--version").output();
+        let version = version.unwrap_or_else(|error| {
+            panic!("Node {NODE_MIN} or newer must be installed to test the clients: node cannot be run: {error}")
+        });
+        let version = String::from_utf8_lossy(&version.stdout).trim().to_owned();
+        let major = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
+        assert!(
+            major.is_some_and(|major| major >= NODE_MIN),
+            "Node {NODE_MIN} or newer must be installed to test the clients: this is {version}"
+        );
+        let arguments = ["ci", "--no-audit", "--no-fund", "--prefer-offline", "--loglevel=error"];
+        let status = Command::new("npm").args(arguments).current_dir(folder()).status();
+        let status = status.unwrap_or_else(|error| panic!("npm, which comes with Node, cannot be run: {error}"));
+        assert!(status.success(), "the clients cannot be installed: npm ci failed");
+    });
+}
+
+fn run(file: &str, system: &System) {
+    install();
+    let status = Command::new("node")
+        .args(["--test", "--test-reporter=spec", file])
+        .current_dir(folder())
+        .env("BASE", &system.base)
+        .status()
+        .expect("node runs");
+    assert!(status.success(), "{file}");
+}
+
+#[test]
+fn they_connect() {
+    run("connecting.test.mjs", &System::start());
+}
+
+#[test]
+fn they_use_channels() {
+    run("channels.test.mjs", &System::start());
+}
+
+#[test]
+fn they_come_back() {
+    run("reconnecting.test.mjs", &System::start_with(&["--max-age", "2"]));
+}
