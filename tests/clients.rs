@@ -59,5 +59,8 @@ fn they_use_channels() {
 
 #[test]
 fn they_come_back() {
-    run("reconnecting.test.mjs", &System::start_with(&["--max-age", "2"]));
+    run(
+        "reconnecting.test.mjs",
+        &System::start_with(&["--max-age", "2"]),
+    );
 }

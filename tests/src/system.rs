@@ -96,6 +96,7 @@ impl System {
             let left = PATIENCE.saturating_sub(started.elapsed());
             let Ok(line) = said.recv_timeout(left) else {
                 let _ = child.kill();
+                let _ = child.wait();
                 panic!("the system did not get ready: {banner:?}");
             };
             if let Some(base) = line.strip_prefix("ready ") {

@@ -1,0 +1,248 @@
+//! What a client may say.
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::{PING, PONG, SIGNIN, SUBSCRIBE, UNSUBSCRIBE};
+use crate::channel::Channel;
+use crate::error::Rejection;
+use crate::event::CLIENT_EVENT_PREFIX;
+use crate::limits::{ECHOED_NAME_MAX_BYTES, FRAME_MAX_BYTES};
+
+/// What a client's frame asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ClientFrame {
+    /// Answer with [`pong`](super::pong).
+    Ping,
+    /// An answer to a ping; nothing to do.
+    Pong,
+    /// Join a channel.
+    Subscribe {
+        /// Which.
+        channel: Channel,
+        /// `KEY:HEX`, when there is one.
+        auth: Option<String>,
+        /// What the signature covers besides the socket and the channel.
+        channel_data: Option<String>,
+    },
+    /// Leave a channel.
+    Unsubscribe {
+        /// Which.
+        channel: Channel,
+    },
+}
+
+/// A frame that cannot be followed, and the channel it was about when the client must be told on
+/// that channel.
+#[derive(Debug, PartialEq, Eq)]
+pub struct BadFrame {
+    /// The rule it breaks.
+    pub rejection: Rejection,
+    /// The name of the channel that was to be joined, as the client wrote it.
+    pub subscribing_to: Option<String>,
+}
+
+impl From<Rejection> for BadFrame {
+    fn from(rejection: Rejection) -> Self {
+        Self {
+            rejection,
+            subscribing_to: None,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Envelope {
+    event: String,
+    #[serde(default)]
+    data: Option<Box<RawValue>>,
+}
+
+#[derive(Deserialize)]
+struct SubscribeData {
+    channel: String,
+    #[serde(default)]
+    auth: Option<String>,
+    #[serde(default)]
+    channel_data: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct UnsubscribeData {
+    channel: String,
+}
+
+impl ClientFrame {
+    /// Reads a text frame.
+    ///
+    /// # Errors
+    /// What is wrong with it, for the client. Depth is bounded by the JSON parser (128), length
+    /// by [`FRAME_MAX_BYTES`].
+    pub fn parse(text: &str) -> Result<Self, BadFrame> {
+        if text.len() > FRAME_MAX_BYTES {
+            return Err(Rejection::FrameTooLong.into());
+        }
+        // A list would also be read as the fields in their order.
+        if !text.trim_start().starts_with('{') {
+            return Err(Rejection::Frame("this is no object".to_owned()).into());
+        }
+        let Envelope { event, data } =
+            serde_json::from_str(text).map_err(|error| Rejection::Frame(error.to_string()))?;
+        match event.as_str() {
+            PING => Ok(Self::Ping),
+            PONG => Ok(Self::Pong),
+            SUBSCRIBE => {
+                let SubscribeData {
+                    channel: name,
+                    auth,
+                    channel_data,
+                } = read_data(SUBSCRIBE, data.as_deref())?;
+                match Channel::parse(&name) {
+                    Ok(channel) => Ok(Self::Subscribe {
+                        channel,
+                        auth: auth.filter(|auth| !auth.is_empty()),
+                        channel_data,
+                    }),
+                    Err(rejection) => Err(BadFrame {
+                        rejection,
+                        subscribing_to: (name.len() <= ECHOED_NAME_MAX_BYTES).then_some(name),
+                    }),
+                }
+            }
+            UNSUBSCRIBE => {
+                let UnsubscribeData { channel } = read_data(UNSUBSCRIBE, data.as_deref())?;
+                Ok(Self::Unsubscribe {
+                    channel: Channel::parse(&channel)?,
+                })
+            }
+            SIGNIN => Err(Rejection::SigninUnavailable.into()),
+            other if other.starts_with(CLIENT_EVENT_PREFIX) => {
+                Err(Rejection::ClientEventsDisabled.into())
+            }
+            other => Err(Rejection::EventUnknown(other.chars().take(64).collect()).into()),
+        }
+    }
+}
+
+/// `data` as an object, or as a string that holds one: clients send both.
+fn read_data<'de, T: Deserialize<'de>>(
+    event: &'static str,
+    data: Option<&'de RawValue>,
+) -> Result<T, Rejection> {
+    let refused = |problem: String| Rejection::FrameData { event, problem };
+    let raw = data.map_or("null", RawValue::get);
+    let value: Value = serde_json::from_str(raw).map_err(|error| refused(error.to_string()))?;
+    let value = match value {
+        Value::String(inner) => {
+            serde_json::from_str(&inner).map_err(|error| refused(error.to_string()))?
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            value
+        }
+    };
+    if !value.is_object() {
+        return Err(refused("this is no object".to_owned()));
+    }
+    T::deserialize(value).map_err(|error| refused(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rejected(text: &str) -> BadFrame {
+        ClientFrame::parse(text).expect_err(text)
+    }
+
+    #[test]
+    fn data_may_be_an_object_or_a_string_that_holds_one() {
+        let subscribe = |auth: Option<&str>| ClientFrame::Subscribe {
+            channel: Channel::parse("a").expect("a name"),
+            auth: auth.map(str::to_owned),
+            channel_data: None,
+        };
+        for (text, auth) in [
+            (
+                r#"{"event":"pusher:subscribe","data":{"channel":"a","auth":""}}"#,
+                None,
+            ),
+            (
+                r#"{"event":"pusher:subscribe","data":{"channel":"a"}}"#,
+                None,
+            ),
+            (
+                r#"{"event":"pusher:subscribe","data":"{\"channel\":\"a\",\"auth\":\"k:s\"}","more":1}"#,
+                Some("k:s"),
+            ),
+        ] {
+            assert_eq!(ClientFrame::parse(text), Ok(subscribe(auth)), "{text}");
+        }
+        assert_eq!(
+            ClientFrame::parse(r#"{"event":"pusher:ping"}"#),
+            Ok(ClientFrame::Ping)
+        );
+        assert_eq!(
+            ClientFrame::parse(r#" {"event":"pusher:ping","data":null}"#),
+            Ok(ClientFrame::Ping)
+        );
+    }
+
+    #[test]
+    fn a_frame_that_cannot_be_followed_says_why() {
+        for (text, code) in [
+            ("", None),
+            ("null", None),
+            ("[]", None),
+            (r#"["pusher:ping"]"#, None),
+            ("{}", None),
+            (r#"{"event":7}"#, None),
+            (r#"{"event":"pusher:subscribe"}"#, None),
+            (r#"{"event":"pusher:subscribe","data":[]}"#, None),
+            (r#"{"event":"pusher:subscribe","data":["a"]}"#, None),
+            (r#"{"event":"pusher:subscribe","data":"a"}"#, None),
+            (r#"{"event":"pusher:subscribe","data":{"channel":7}}"#, None),
+            (
+                r#"{"event":"pusher:unsubscribe","data":{"channel":""}}"#,
+                None,
+            ),
+            (r#"{"event":"pusher:signin","data":{}}"#, None),
+            (r#"{"event":"no-such-event"}"#, None),
+            (
+                r#"{"event":"client-typing","channel":"a","data":{}}"#,
+                Some(4301),
+            ),
+        ] {
+            let bad = rejected(text);
+            assert_eq!(bad.rejection.code(), code, "{text}");
+            assert_eq!(bad.subscribing_to, None, "{text}");
+        }
+        assert!(ClientFrame::parse(&"[".repeat(100_000)).is_err());
+        assert!(
+            ClientFrame::parse(&format!(
+                r#"{{"event":"pusher:subscribe","data":{}}}"#,
+                "[".repeat(50_000)
+            ))
+            .is_err()
+        );
+        assert_eq!(
+            rejected(&" ".repeat(FRAME_MAX_BYTES + 1)).rejection,
+            Rejection::FrameTooLong
+        );
+    }
+
+    #[test]
+    fn a_refused_name_comes_back_on_its_channel_unless_it_is_absurd() {
+        let subscribe = |name: &str| {
+            rejected(&format!(
+                r#"{{"event":"pusher:subscribe","data":{{"channel":"{name}"}}}}"#
+            ))
+        };
+        assert_eq!(subscribe("a b").subscribing_to.as_deref(), Some("a b"));
+        assert_eq!(
+            subscribe("#server-to-user-1").rejection,
+            Rejection::ChannelReserved
+        );
+        assert_eq!(subscribe(&"a".repeat(2_000)).subscribing_to, None);
+    }
+}
