@@ -22,9 +22,9 @@ use crate::runtime_api::{Call, Invocation};
 
 /// How long a function may take to start.
 const INIT_PATIENCE: Duration = Duration::from_secs(10);
-/// How long is waited for the exit status of a process that has closed its connection.
+/// The region in the functions' variables and names.
 const REGION: &str = "us-east-1";
-/// Lambda's own variables, as on AWS.
+/// Before a function's name, its name in full.
 const ARN_PREFIX: &str = "arn:aws:lambda:us-east-1:123456789012:function:";
 
 /// Lambda's error object.

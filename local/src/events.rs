@@ -4,7 +4,6 @@ mod http;
 mod websocket;
 
 use ::http::{HeaderMap, HeaderName, HeaderValue};
-use percent_encoding::percent_decode_str;
 
 pub use self::http::{HttpContext, HttpResponse, http};
 pub use websocket::ConnectionContext;
@@ -81,12 +80,6 @@ fn text(value: &HeaderValue) -> String {
 #[must_use]
 pub fn header(headers: &HeaderMap, name: HeaderName) -> String {
     headers.get(name).map(text).unwrap_or_default()
-}
-
-/// A segment of a path, decoded.
-#[must_use]
-pub fn decode(segment: &str) -> String {
-    percent_decode_str(segment).decode_utf8_lossy().into_owned()
 }
 
 fn query_pairs(query: &str) -> Vec<(String, String)> {

@@ -1,20 +1,30 @@
 //! The public port: what CloudFront's function and API Gateway's routes do with a path.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use http::{Method, Request, StatusCode};
-use hyper::body::Incoming;
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, State};
+use axum::response::Response;
+use axum::routing::{MethodRouter, get, options, post};
+use http::{Request, StatusCode, request};
 use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::connections::Connections;
-use crate::events::{Time, decode};
+use crate::events::Time;
 use crate::host::Host;
-use crate::serve::{self, Answer};
+use crate::http_api::{self, Route};
+use crate::serve;
 use crate::system::Stop;
-use crate::{http_api, websocket};
+use crate::websocket;
+
+/// Lambda's limit for a synchronous event, nearly all of it body.
+const BODY_MAX_BYTES: usize = 6 * 1_024 * 1_024;
 
 /// The query parameters that the path of a socket becomes.
 pub const APP_KEY: &str = "app_key";
@@ -56,108 +66,78 @@ pub fn now() -> Time {
     }
 }
 
-/// Where a path leads.
-#[derive(Debug, PartialEq, Eq)]
-enum Route {
-    Ready,
-    /// A socket, and what its path becomes in the query.
-    Socket(Vec<(&'static str, String)>),
-    Http {
-        function: &'static str,
-        route_key: &'static str,
-        parameters: Vec<(&'static str, String)>,
-    },
-    Nowhere,
+type Parameters = Path<HashMap<String, String>>;
+
+/// A socket. Its path becomes its query.
+async fn socket(
+    State(gateway): State<Gateway>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Path(mut parameters): Parameters,
+    request: Request<Body>,
+) -> Response {
+    let key = parameters.remove("key").unwrap_or_default();
+    let mut of_path = vec![(APP_KEY, key)];
+    of_path.extend(parameters.remove(TOKEN).map(|token| (TOKEN, token)));
+    websocket::upgrade(gateway, request, peer, of_path).await
 }
 
-fn route(method: &Method, path: &str) -> Route {
-    let segments: Vec<&str> = path
-        .strip_prefix('/')
-        .unwrap_or_default()
-        .split('/')
-        .collect();
-    let http = |function, route_key, name, value: &str| Route::Http {
-        function,
-        route_key,
-        parameters: vec![(name, decode(value))],
+/// A route of the HTTP API: its method, and the method's name.
+fn http(function: &'static str, method: &'static str, path: &'static str) -> MethodRouter<Gateway> {
+    let handler = async move |State(gateway): State<Gateway>,
+                              ConnectInfo(peer): ConnectInfo<SocketAddr>,
+                              Path(parameters): Parameters,
+                              parts: request::Parts,
+                              body: Result<Bytes, BytesRejection>| {
+        let route = Route {
+            function,
+            key: format!("{method} {path}"),
+            parameters,
+        };
+        http_api::call(gateway, route, peer, parts, body).await
     };
-    match (method, segments.as_slice()) {
-        (&Method::GET, ["ready"]) => Route::Ready,
-        (&Method::GET, ["app", key]) => Route::Socket(vec![(APP_KEY, decode(key))]),
-        (&Method::GET, ["token", token, "app", key]) => {
-            Route::Socket(vec![(APP_KEY, decode(key)), (TOKEN, decode(token))])
-        }
-        (&Method::POST, ["apps", id, "events"]) => {
-            http("publisher", "POST /apps/{app_id}/events", "app_id", id)
-        }
-        (&Method::POST, ["apps", id, "tokens"]) => {
-            http("token", "POST /apps/{app_id}/tokens", "app_id", id)
-        }
-        (&Method::GET, ["status", key]) => http("status", "GET /status/{key}", "key", key),
-        (&Method::OPTIONS, ["status", key]) => http("status", "OPTIONS /status/{key}", "key", key),
-        _ => Route::Nowhere,
+    match method {
+        "POST" => post(handler),
+        "OPTIONS" => options(handler),
+        // Axum's `get` takes HEAD, too.
+        _ => get(handler).head(nowhere),
     }
+}
+
+async fn ready() -> Response {
+    serve::json(StatusCode::OK, &json!({ "ready": true }))
+}
+
+async fn nowhere() -> Response {
+    serve::message(StatusCode::NOT_FOUND, "Not Found")
+}
+
+/// The functions that the HTTP API calls.
+const ROUTES: [(&str, &str, &str); 4] = [
+    ("publisher", "POST", "/apps/{app_id}/events"),
+    ("token", "POST", "/apps/{app_id}/tokens"),
+    ("status", "GET", "/status/{key}"),
+    ("status", "OPTIONS", "/status/{key}"),
+];
+
+fn router(gateway: Gateway) -> Router {
+    let mut router = Router::new()
+        .route("/ready", get(ready))
+        .route("/app/", get(socket))
+        .route("/app/{key}", get(socket))
+        .route("/token/{token}/app/{key}", get(socket));
+    for (function, method, path) in ROUTES {
+        router = router.route(path, http(function, method, path));
+    }
+    router
+        .fallback(nowhere)
+        .method_not_allowed_fallback(nowhere)
+        .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
+        .with_state(gateway)
 }
 
 impl Gateway {
     /// Answers the public until the system stops.
     pub(crate) async fn serve(self, listener: TcpListener) {
-        let stop = self.stop.clone();
-        serve::serve(listener, stop, move |request, peer| {
-            self.clone().answer(request, peer)
-        })
-        .await;
-    }
-
-    async fn answer(self, request: Request<Incoming>, peer: SocketAddr) -> Answer {
-        match route(request.method(), request.uri().path()) {
-            Route::Ready => serve::json(StatusCode::OK, &json!({ "ready": true })),
-            Route::Socket(of_path) => websocket::upgrade(self, request, peer, of_path).await,
-            Route::Http {
-                function,
-                route_key,
-                parameters,
-            } => http_api::call(self, request, peer, function, route_key, parameters).await,
-            Route::Nowhere => serve::message(StatusCode::NOT_FOUND, "Not Found"),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_leads_to_one_place() {
-        let socket = |key: &str| Route::Socket(vec![(APP_KEY, key.to_owned())]);
-        assert_eq!(route(&Method::GET, "/app/key"), socket("key"));
-        assert_eq!(route(&Method::GET, "/app/a%2Fb"), socket("a/b"));
-        assert_eq!(route(&Method::GET, "/app/"), socket(""));
-        let with_token = Route::Socket(vec![(APP_KEY, "k".to_owned()), (TOKEN, "t".to_owned())]);
-        assert_eq!(route(&Method::GET, "/token/t/app/k"), with_token);
-        assert!(matches!(
-            route(&Method::POST, "/apps/1/events"),
-            Route::Http {
-                function: "publisher",
-                ..
-            }
-        ));
-        assert!(matches!(
-            route(&Method::OPTIONS, "/status/k"),
-            Route::Http {
-                function: "status",
-                ..
-            }
-        ));
-        for (method, path) in [
-            (Method::GET, "/apps/1/events"),
-            (Method::POST, "/app/key"),
-            (Method::GET, "/app"),
-            (Method::GET, "/app/key/more"),
-            (Method::GET, "app/key"),
-            (Method::GET, "//app/key"),
-        ] {
-            assert_eq!(route(&method, path), Route::Nowhere, "{method} {path}");
-        }
+        serve::serve(listener, self.stop.clone(), router(self)).await;
     }
 }

@@ -1,59 +1,59 @@
 //! The HTTP API: a request becomes an event, and a function's response an answer.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Request, Response, StatusCode};
-use http_body_util::Full;
-use hyper::body::Incoming;
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::BytesRejection;
+use axum::response::Response;
+use http::{StatusCode, request};
 use uuid::Uuid;
 
 use crate::events::{self, HttpContext, HttpResponse};
 use crate::gateway::{Gateway, now};
 use crate::host::Outcome;
-use crate::serve::{self, Answer, BodyError, message};
+use crate::serve::message;
 
-/// Lambda's limit for a synchronous event, nearly all of it body.
-const BODY_MAX_BYTES: usize = 6 * 1_024 * 1_024;
 /// The HTTP API's limit for a function's answer.
 const INTEGRATION_PATIENCE: Duration = Duration::from_secs(30);
+
+/// The route that a request has taken.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// What it leads to.
+    pub function: &'static str,
+    /// `POST /apps/{app_id}/events`.
+    pub key: String,
+    /// What its path says.
+    pub parameters: HashMap<String, String>,
+}
 
 /// Calls the function of a route.
 pub(crate) async fn call(
     gateway: Gateway,
-    request: Request<Incoming>,
+    route: Route,
     peer: SocketAddr,
-    function: &'static str,
-    route_key: &'static str,
-    path_parameters: Vec<(&'static str, String)>,
-) -> Answer {
-    let at = now();
-    let (parts, body) = request.into_parts();
-    let body = match serve::read_body(body, BODY_MAX_BYTES).await {
+    parts: request::Parts,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let body = match body {
         Ok(body) => body,
-        Err(BodyError::TooLong) => {
+        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
             return message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
         }
-        Err(BodyError::Broken) => return message(StatusCode::BAD_REQUEST, "Bad Request"),
+        Err(_) => return message(StatusCode::BAD_REQUEST, "Bad Request"),
     };
-    let request_id = Uuid::now_v7().to_string();
-    let source_ip = peer.ip().to_string();
     let context = HttpContext {
-        route_key,
-        path_parameters,
-        request_id: &request_id,
-        at,
+        route: &route,
+        request_id: &Uuid::now_v7().to_string(),
+        at: now(),
         domain: &gateway.domain,
-        source_ip: &source_ip,
+        source_ip: &peer.ip().to_string(),
     };
     let event = events::http(&context, &parts, &body).to_string();
-    match tokio::time::timeout(
-        INTEGRATION_PATIENCE,
-        gateway.host.invoke(function, event.into()),
-    )
-    .await
-    {
+    let called = gateway.host.invoke(route.function, event.into());
+    match tokio::time::timeout(INTEGRATION_PATIENCE, called).await {
         Ok(Outcome::Answered(response)) => answer(&response),
         Ok(Outcome::Failed(_)) => {
             message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
@@ -64,14 +64,14 @@ pub(crate) async fn call(
     }
 }
 
-fn answer(response: &Bytes) -> Answer {
+fn answer(response: &Bytes) -> Response {
     let response = serde_json::from_slice::<HttpResponse>(response)
         .ok()
         .and_then(HttpResponse::parts);
     let Some((status, headers, body)) = response else {
         return message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
     };
-    let mut answer = Response::new(Full::new(Bytes::from(body)));
+    let mut answer = Response::new(Body::from(body));
     *answer.status_mut() = status;
     *answer.headers_mut() = headers;
     // Its length is that of what is sent.

@@ -1,20 +1,25 @@
 //! What the functions alone may call: `@connections` and the Invoke API. The path is hot: a
 //! publication to a thousand sockets is a thousand requests here.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
-use hyper::body::Incoming;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::connections::{Connections, Posted, is_id};
-use crate::events::{Time, decode};
+use crate::events::Time;
+use crate::gateway::now;
 use crate::host::{Host, Outcome};
-use crate::serve::{self, Answer, BodyError, empty};
+use crate::serve::{self, empty};
 use crate::system::Stop;
 
 /// API Gateway's limit for a post.
@@ -34,155 +39,156 @@ pub(crate) async fn serve(
     host: Host,
     stop: Stop,
 ) {
-    serve::serve(listener, stop, move |request, _: SocketAddr| {
-        answer(stage, connections.clone(), host.clone(), request)
-    })
-    .await;
+    let connection = post(post_to_connection)
+        .get(get_connection)
+        .delete(delete_connection)
+        .layer(DefaultBodyLimit::max(POST_MAX_BYTES))
+        .with_state(connections);
+    let invocations = post(invoke)
+        .layer(DefaultBodyLimit::max(PAYLOAD_MAX_BYTES))
+        .with_state(host);
+    let router = Router::new()
+        .route(&format!("/{stage}/@connections/{{id}}"), connection)
+        .route("/2015-03-31/functions/{function}/invocations", invocations)
+        .layer(middleware::from_fn(signed));
+    serve::serve(listener, stop, router).await;
 }
 
-/// An error in the AWS JSON form.
-fn refuse(status: StatusCode, name: &'static str, message: &str) -> Answer {
-    let mut answer = serve::json(status, &json!({ "message": message }));
-    answer
-        .headers_mut()
-        .insert("x-amzn-errortype", HeaderValue::from_static(name));
-    answer
-}
-
-fn is_signed(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::AUTHORIZATION)
-        .is_some_and(|value| value.as_bytes().starts_with(SIGNED))
-}
-
-async fn answer(
-    stage: &str,
-    connections: Arc<Connections>,
-    host: Host,
-    request: Request<Incoming>,
-) -> Answer {
-    if !is_signed(request.headers()) {
-        return refuse(
-            StatusCode::FORBIDDEN,
-            "MissingAuthenticationTokenException",
-            "Missing Authentication Token",
-        );
+/// Lets through what is signed. By whom is not checked: what comes here is on loopback.
+async fn signed(request: Request, next: Next) -> Result<Response, Refusal> {
+    let authorization = request.headers().get(header::AUTHORIZATION);
+    if authorization.is_some_and(|value| value.as_bytes().starts_with(SIGNED)) {
+        return Ok(next.run(request).await);
     }
-    let path = request.uri().path();
-    let connection = path
-        .strip_prefix('/')
-        .and_then(|path| path.strip_prefix(stage))
-        .and_then(|path| path.strip_prefix("/@connections/"));
-    if let Some(id) = connection {
-        let id = decode(id);
-        return if is_id(&id) {
-            on_connection(&connections, &id, request).await
-        } else {
-            refuse(
-                StatusCode::BAD_REQUEST,
-                "BadRequestException",
-                "Invalid connectionId",
-            )
-        };
-    }
-    let function = path
-        .strip_prefix("/2015-03-31/functions/")
-        .and_then(|path| path.strip_suffix("/invocations"))
-        .map(decode);
-    match function {
-        Some(function) if request.method() == Method::POST => invoke(host, function, request).await,
-        Some(_) | None => empty(StatusCode::NOT_FOUND),
+    Err(Refusal(
+        StatusCode::FORBIDDEN,
+        "MissingAuthenticationTokenException",
+        "Missing Authentication Token",
+    ))
+}
+
+/// An error in the AWS JSON form: its status, its name and its message.
+struct Refusal(StatusCode, &'static str, &'static str);
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let Self(status, name, message) = self;
+        let mut answer = serve::json(status, &json!({ "message": message }));
+        let name = HeaderValue::from_static(name);
+        answer.headers_mut().insert("x-amzn-errortype", name);
+        answer
     }
 }
 
-async fn on_connection(connections: &Connections, id: &str, request: Request<Incoming>) -> Answer {
-    let gone = || refuse(StatusCode::GONE, "GoneException", "Gone");
-    match *request.method() {
-        Method::POST => {
-            let body = match serve::read_body(request.into_body(), POST_MAX_BYTES).await {
-                Ok(body) => body,
-                Err(BodyError::TooLong) => {
-                    return refuse(
-                        StatusCode::PAYLOAD_TOO_LARGE,
-                        "PayloadTooLargeException",
-                        "The data is too large",
-                    );
-                }
-                Err(BodyError::Broken) => return empty(StatusCode::BAD_REQUEST),
-            };
-            let text = Utf8Bytes::try_from(body);
-            let Ok(text) = text else {
-                return refuse(
-                    StatusCode::BAD_REQUEST,
-                    "BadRequestException",
-                    "The data is not UTF-8",
-                );
-            };
-            match connections.post(id, text, crate::gateway::now().epoch_ms) {
-                Posted::Queued => empty(StatusCode::OK),
-                Posted::Gone => gone(),
-                Posted::Full => refuse(
-                    StatusCode::TOO_MANY_REQUESTS,
-                    "LimitExceededException",
-                    "The client's buffer is full",
-                ),
-            }
-        }
-        Method::GET => match connections.get(id) {
-            None => gone(),
-            Some(handle) => {
-                let body = json!({
-                    "connectedAt": Time { epoch_ms: handle.peer.connected_at_ms }.iso8601(),
-                    "lastActiveAt": Time { epoch_ms: handle.last_active_ms() }.iso8601(),
-                    "identity": { "sourceIp": handle.peer.source_ip, "userAgent": handle.peer.user_agent },
-                });
-                serve::json(StatusCode::OK, &body)
-            }
-        },
-        Method::DELETE if connections.close(id) => empty(StatusCode::NO_CONTENT),
-        Method::DELETE => gone(),
-        _ => empty(StatusCode::NOT_FOUND),
+const GONE: Refusal = Refusal(StatusCode::GONE, "GoneException", "Gone");
+
+fn bad(message: &'static str) -> Refusal {
+    Refusal(StatusCode::BAD_REQUEST, "BadRequestException", message)
+}
+
+/// Whether an id has the form of a connection's.
+fn check(id: &str) -> Result<(), Refusal> {
+    if is_id(id) {
+        Ok(())
+    } else {
+        Err(bad("Invalid connectionId"))
     }
 }
 
-async fn invoke(host: Host, function: String, request: Request<Incoming>) -> Answer {
+async fn post_to_connection(
+    State(connections): State<Arc<Connections>>,
+    Path(id): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refusal> {
+    check(&id)?;
+    let body = body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Refusal(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "PayloadTooLargeException",
+            "The data is too large",
+        ),
+        _ => bad("The data did not come"),
+    })?;
+    let text = Utf8Bytes::try_from(body).map_err(|_| bad("The data is not UTF-8"))?;
+    match connections.post(&id, text, now().epoch_ms) {
+        Posted::Queued => Ok(empty(StatusCode::OK)),
+        Posted::Gone => Err(GONE),
+        Posted::Full => Err(Refusal(
+            StatusCode::TOO_MANY_REQUESTS,
+            "LimitExceededException",
+            "The client's buffer is full",
+        )),
+    }
+}
+
+async fn get_connection(
+    State(connections): State<Arc<Connections>>,
+    Path(id): Path<String>,
+) -> Result<Response, Refusal> {
+    check(&id)?;
+    let handle = connections.get(&id).ok_or(GONE)?;
+    let body = json!({
+        "connectedAt": Time { epoch_ms: handle.peer.connected_at_ms }.iso8601(),
+        "lastActiveAt": Time { epoch_ms: handle.last_active_ms() }.iso8601(),
+        "identity": { "sourceIp": handle.peer.source_ip, "userAgent": handle.peer.user_agent },
+    });
+    Ok(serve::json(StatusCode::OK, &body))
+}
+
+async fn delete_connection(
+    State(connections): State<Arc<Connections>>,
+    Path(id): Path<String>,
+) -> Result<Response, Refusal> {
+    check(&id)?;
+    if connections.close(&id) {
+        Ok(empty(StatusCode::NO_CONTENT))
+    } else {
+        Err(GONE)
+    }
+}
+
+async fn invoke(
+    State(host): State<Host>,
+    Path(function): Path<String>,
+    headers: HeaderMap,
+    payload: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refusal> {
     if !host.has(&function) {
-        return refuse(
+        return Err(Refusal(
             StatusCode::NOT_FOUND,
             "ResourceNotFoundException",
             "there is no such function",
-        );
+        ));
     }
-    let asynchronous = request
-        .headers()
-        .get("x-amz-invocation-type")
-        .is_some_and(|kind| kind == "Event");
-    let Ok(payload) = serve::read_body(request.into_body(), PAYLOAD_MAX_BYTES).await else {
-        return refuse(
+    let Ok(payload) = payload else {
+        return Err(Refusal(
             StatusCode::PAYLOAD_TOO_LARGE,
             "RequestTooLargeException",
             "The payload is too large",
-        );
+        ));
     };
-    if asynchronous {
+    if headers
+        .get("x-amz-invocation-type")
+        .is_some_and(|kind| kind == "Event")
+    {
         tokio::spawn(async move { invoke_async(&host, &function, payload).await });
-        return empty(StatusCode::ACCEPTED);
+        return Ok(empty(StatusCode::ACCEPTED));
     }
     match host.invoke(&function, payload).await {
-        Outcome::Answered(body) => serve::json_bytes(body),
+        Outcome::Answered(body) => Ok(serve::json_bytes(body)),
         Outcome::Failed(body) => {
             let mut answer = serve::json_bytes(body);
             answer.headers_mut().insert(
                 "x-amz-function-error",
                 HeaderValue::from_static("Unhandled"),
             );
-            answer
+            Ok(answer)
         }
-        Outcome::Throttled => refuse(
+        Outcome::Throttled => Err(Refusal(
             StatusCode::TOO_MANY_REQUESTS,
             "TooManyRequestsException",
             "Rate Exceeded.",
-        ),
+        )),
     }
 }
 

@@ -1,24 +1,21 @@
 //! The Lambda Runtime API, as the functions' runtime speaks it. An environment's address has its
 //! id as the first segment of the path.
 
-use std::net::SocketAddr;
-
-use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::Full;
-use hyper::body::Incoming;
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::response::Response;
+use axum::routing::{get, post};
+use http::{HeaderValue, StatusCode};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use crate::host::Host;
-use crate::serve::{self, Answer, empty};
+use crate::serve::{self, empty};
 use crate::system::Stop;
 
 /// Lambda's limit for a response.
 const RESPONSE_MAX_BYTES: usize = 6 * 1_024 * 1_024;
-/// The version in every path.
-const VERSION: &str = "2018-06-01";
-
 /// What an environment says.
 #[derive(Debug)]
 pub enum Call {
@@ -57,74 +54,72 @@ pub struct Invocation {
 
 /// Answers the environments until the system stops.
 pub(crate) async fn serve(listener: TcpListener, host: Host, stop: Stop) {
-    serve::serve(listener, stop, move |request, _: SocketAddr| {
-        answer(host.clone(), request)
-    })
-    .await;
+    let runtime = Router::new()
+        .route("/invocation/next", get(next))
+        .route("/invocation/{request_id}/response", post(response))
+        .route("/invocation/{request_id}/error", post(error))
+        .route("/init/error", post(init_error))
+        .layer(DefaultBodyLimit::max(RESPONSE_MAX_BYTES))
+        .with_state(host);
+    let router = Router::new().nest("/{environment}/2018-06-01/runtime", runtime);
+    serve::serve(listener, stop, router).await;
 }
 
-async fn answer(host: Host, request: Request<Incoming>) -> Answer {
-    let path = request.uri().path().to_owned();
-    let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
-    let [environment, VERSION, "runtime", rest @ ..] = segments.as_slice() else {
-        return empty(StatusCode::NOT_FOUND);
-    };
+/// Hands on what an environment says, if it is still one.
+async fn say(host: &Host, environment: &str, call: Call) -> StatusCode {
     let Some(calls) = host.calls_of(environment) else {
-        return empty(StatusCode::GONE);
+        return StatusCode::GONE;
     };
-    match (request.method(), rest) {
-        (&Method::GET, ["invocation", "next"]) => next(calls).await,
-        (&Method::POST, rest) => {
-            let rest: Vec<String> = rest.iter().map(|&segment| segment.to_owned()).collect();
-            let Ok(body) = serve::read_body(request.into_body(), RESPONSE_MAX_BYTES).await else {
-                return empty(StatusCode::PAYLOAD_TOO_LARGE);
-            };
-            let call = match rest
-                .iter()
-                .map(String::as_str)
-                .collect::<Vec<_>>()
-                .as_slice()
-            {
-                ["invocation", request_id, "response"] => Call::Response {
-                    request_id: (*request_id).to_owned(),
-                    body,
-                },
-                ["invocation", request_id, "error"] => Call::Error {
-                    request_id: (*request_id).to_owned(),
-                    body,
-                },
-                ["init", "error"] => Call::InitError(body),
-                _ => return empty(StatusCode::NOT_FOUND),
-            };
-            match calls.send(call).await {
-                Ok(()) => empty(StatusCode::ACCEPTED),
-                Err(_) => empty(StatusCode::GONE),
-            }
-        }
-        _ => empty(StatusCode::NOT_FOUND),
+    match calls.send(call).await {
+        Ok(()) => StatusCode::ACCEPTED,
+        Err(_) => StatusCode::GONE,
     }
 }
 
-async fn next(calls: mpsc::Sender<Call>) -> Answer {
+async fn response(
+    State(host): State<Host>,
+    Path((environment, request_id)): Path<(String, String)>,
+    body: Bytes,
+) -> StatusCode {
+    say(&host, &environment, Call::Response { request_id, body }).await
+}
+
+async fn error(
+    State(host): State<Host>,
+    Path((environment, request_id)): Path<(String, String)>,
+    body: Bytes,
+) -> StatusCode {
+    say(&host, &environment, Call::Error { request_id, body }).await
+}
+
+async fn init_error(
+    State(host): State<Host>,
+    Path(environment): Path<String>,
+    body: Bytes,
+) -> StatusCode {
+    say(&host, &environment, Call::InitError(body)).await
+}
+
+async fn next(State(host): State<Host>, Path(environment): Path<String>) -> Response {
     let (poll, invoked) = oneshot::channel();
-    if calls.send(Call::Next(poll)).await.is_err() {
+    if say(&host, &environment, Call::Next(poll)).await != StatusCode::ACCEPTED {
         return empty(StatusCode::GONE);
     }
-    let Ok(Invocation {
+    let Ok(invocation) = invoked.await else {
+        return empty(StatusCode::GONE);
+    };
+    let Invocation {
         request_id,
         deadline_ms,
         arn,
         payload,
-    }) = invoked.await
-    else {
-        return empty(StatusCode::GONE);
-    };
-    let mut answer = Response::new(Full::new(payload));
+    } = invocation;
     let trace_id = format!(
         "Root=1-{:08x}-{}",
         deadline_ms / 1_000,
         &request_id.replace('-', "")[..24]
     );
+    let mut answer = Response::new(Body::from(payload));
     for (name, value) in [
         ("lambda-runtime-aws-request-id", request_id),
         ("lambda-runtime-deadline-ms", deadline_ms.to_string()),

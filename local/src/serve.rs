@@ -1,25 +1,23 @@
 //! Listening on loopback, and answering.
 
-use std::convert::Infallible;
-use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 
-use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::ConnectInfo;
+use axum::response::Response;
+use http::{HeaderValue, Request, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpSocket};
+use tower::ServiceExt as _;
 
 use crate::system::Stop;
 
 /// Connections that may wait to be taken.
 const BACKLOG: u32 = 4_096;
-
-/// Every answer here is a whole one.
-pub type Answer = Response<Full<Bytes>>;
 
 /// Listens. What it accepts sends at once (`TCP_NODELAY` is inherited from the listener), or
 /// small answers would wait for each other.
@@ -44,12 +42,8 @@ pub fn listen(host: IpAddr, port: u16) -> Result<(TcpListener, SocketAddr), Stri
     open().map_err(|error: std::io::Error| format!("cannot listen on {address}: {error}"))
 }
 
-/// Answers whatever comes to a listener until the system stops.
-pub async fn serve<F, R>(listener: TcpListener, mut stop: Stop, answer: F)
-where
-    F: Fn(Request<Incoming>, SocketAddr) -> R + Clone + Send + Sync + 'static,
-    R: Future<Output = Answer> + Send + 'static,
-{
+/// Answers whatever comes to a listener until the system stops. Then every connection is cut.
+pub async fn serve(listener: TcpListener, mut stop: Stop, router: Router) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -60,11 +54,11 @@ where
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
             continue;
         };
-        let (answer, mut stop) = (answer.clone(), stop.clone());
+        let (router, mut stop) = (router.clone(), stop.clone());
         tokio::spawn(async move {
-            let service = service_fn(move |request| {
-                let answered = answer(request, peer);
-                async move { Ok::<_, Infallible>(answered.await) }
+            let service = service_fn(move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(ConnectInfo(peer));
+                router.clone().oneshot(request)
             });
             let connection = hyper::server::conn::http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), service)
@@ -78,38 +72,17 @@ where
     }
 }
 
-/// Why a body was not read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BodyError {
-    /// It is longer than allowed.
-    TooLong,
-    /// The client stopped sending it.
-    Broken,
-}
-
-/// Reads a body of at most `max_bytes`.
-///
-/// # Errors
-/// [`BodyError`].
-pub async fn read_body(body: Incoming, max_bytes: usize) -> Result<Bytes, BodyError> {
-    match Limited::new(body, max_bytes).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(BodyError::TooLong),
-        Err(_) => Err(BodyError::Broken),
-    }
-}
-
 /// An answer without a body.
 #[must_use]
-pub fn empty(status: StatusCode) -> Answer {
-    let mut answer = Response::new(Full::default());
+pub fn empty(status: StatusCode) -> Response {
+    let mut answer = Response::new(Body::empty());
     *answer.status_mut() = status;
     answer
 }
 
 /// An answer in JSON.
 #[must_use]
-pub fn json(status: StatusCode, body: &Value) -> Answer {
+pub fn json(status: StatusCode, body: &Value) -> Response {
     let mut answer = json_bytes(body.to_string().into());
     *answer.status_mut() = status;
     answer
@@ -117,8 +90,8 @@ pub fn json(status: StatusCode, body: &Value) -> Answer {
 
 /// An answer that is JSON already.
 #[must_use]
-pub fn json_bytes(body: Bytes) -> Answer {
-    let mut answer = Response::new(Full::new(body));
+pub fn json_bytes(body: Bytes) -> Response {
+    let mut answer = Response::new(Body::from(body));
     answer.headers_mut().insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/json"),
@@ -128,6 +101,6 @@ pub fn json_bytes(body: Bytes) -> Answer {
 
 /// API Gateway's own answers: `{"message": …}`.
 #[must_use]
-pub fn message(status: StatusCode, message: &str) -> Answer {
+pub fn message(status: StatusCode, message: &str) -> Response {
     json(status, &serde_json::json!({ "message": message }))
 }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::response::Response;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
-use hyper::body::Incoming;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
@@ -29,7 +30,7 @@ use crate::events::{ConnectionContext, header};
 use crate::gateway::{Gateway, now};
 use crate::host::Outcome;
 use crate::internal::invoke_async;
-use crate::serve::{Answer, empty, message};
+use crate::serve::{empty, message};
 
 /// API Gateway's limits.
 const MESSAGE_MAX_BYTES: usize = 131_072;
@@ -56,10 +57,10 @@ struct ConnectResponse {
 /// Asks `connect`, and upgrades if it lets the client in.
 pub(crate) async fn upgrade(
     gateway: Gateway,
-    mut request: Request<Incoming>,
+    mut request: Request<Body>,
     peer: SocketAddr,
     of_path: Vec<(&'static str, String)>,
-) -> Answer {
+) -> Response {
     let Some(key) = upgrade_key(request.headers()) else {
         let mut answer = message(StatusCode::UPGRADE_REQUIRED, "Upgrade Required");
         answer

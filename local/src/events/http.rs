@@ -7,16 +7,16 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{API_ID, Time, header, query_pairs, text};
+use crate::http_api::Route;
 
 /// The account in every event.
 const ACCOUNT_ID: &str = "123456789012";
+
 /// What the HTTP API adds to a request.
 #[derive(Clone, Debug)]
 pub struct HttpContext<'a> {
-    /// `POST /apps/{app_id}/events`.
-    pub route_key: &'a str,
-    /// The route's parameters.
-    pub path_parameters: Vec<(&'static str, String)>,
+    /// The route it has taken.
+    pub route: &'a Route,
     /// Names the request.
     pub request_id: &'a str,
     /// When it came.
@@ -49,19 +49,14 @@ pub fn http(context: &HttpContext<'_>, parts: &request::Parts, body: &[u8]) -> V
             }
         }
     }
-    let path_parameters: Map<String, Value> = context
-        .path_parameters
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), json!(value)))
-        .collect();
     let user_agent = header(&parts.headers, http::header::USER_AGENT);
     let mut event = json!({
         "version": "2.0",
-        "routeKey": context.route_key,
+        "routeKey": context.route.key,
         "rawPath": path,
         "rawQueryString": query,
         "headers": headers,
-        "pathParameters": path_parameters,
+        "pathParameters": context.route.parameters,
         "requestContext": {
             "accountId": ACCOUNT_ID,
             "apiId": API_ID,
@@ -75,7 +70,7 @@ pub fn http(context: &HttpContext<'_>, parts: &request::Parts, body: &[u8]) -> V
                 "userAgent": user_agent,
             },
             "requestId": context.request_id,
-            "routeKey": context.route_key,
+            "routeKey": context.route.key,
             "stage": "$default",
             "time": context.at.text(),
             "timeEpoch": context.at.epoch_ms,
@@ -168,6 +163,8 @@ impl HttpResponse {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
 
     #[test]
@@ -179,8 +176,11 @@ mod tests {
                 .body(());
             let (parts, ()) = request.expect("a request").into_parts();
             let context = HttpContext {
-                route_key: "r",
-                path_parameters: vec![],
+                route: &Route {
+                    function: "f",
+                    key: "r".to_owned(),
+                    parameters: HashMap::from([("a".to_owned(), "b".to_owned())]),
+                },
                 request_id: "r",
                 at: Time { epoch_ms: 0 },
                 domain: "d",
@@ -194,6 +194,7 @@ mod tests {
             (&json!("{}"), &json!(false))
         );
         assert_eq!(event["queryStringParameters"]["a"], "1,2");
+        assert_eq!(event["pathParameters"], json!({ "a": "b" }));
         assert_eq!(of("application/json", b"\xff")["body"], "/w==");
         assert_eq!(
             of("application/octet-stream", b"{}")["isBase64Encoded"],
