@@ -81,5 +81,5 @@ async fn answer(
 async fn main() -> Result<(), Error> {
     let config = functions::start();
     let (services, apps) = (&Services::new(&config), &config.apps);
-    lambda_http::run(service_fn(|request| answer(services, apps, request))).await
+    functions::http::run(service_fn(|request| answer(services, apps, request))).await
 }

@@ -44,5 +44,5 @@ async fn main() -> Result<(), Error> {
     let (services, apps) = (&Services::new(&config), &config.apps);
     let handler =
         |request| async move { Ok::<_, Error>(respond(issue(services, apps, request).await)) };
-    lambda_http::run(service_fn(handler)).await
+    functions::http::run(service_fn(handler)).await
 }

@@ -4,6 +4,8 @@
 mod connecting;
 #[path = "wire/gateway.rs"]
 mod gateway;
+#[path = "wire/hostile.rs"]
+mod hostile;
 #[path = "wire/messages.rs"]
 mod messages;
 #[path = "wire/polling.rs"]

@@ -2,13 +2,37 @@
 //! response.
 
 use lambda_http::http::{HeaderName, HeaderValue, StatusCode, header};
-use lambda_http::{Body, Request, RequestExt as _, Response};
+use lambda_http::request::LambdaRequest;
+use lambda_http::{Adapter, Body, Request, RequestExt as _, Response};
+use lambda_runtime::LambdaEvent;
 use serde::Serialize;
 use shared::error::{BUSY_MESSAGE, Error, FAULT_MESSAGE, Rejection, chain};
 use shared::signature::SignedRequest;
+use tower::{Service, ServiceExt as _};
 
 /// Seconds after which to come back when the table is at its limit.
 const BUSY_RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+
+/// Runs an HTTP function. Its requests have no headers: no function reads one, and `lambda_http`
+/// builds a URL of some, and panics when a client makes them such that it is none.
+///
+/// # Errors
+/// When the runtime ends.
+pub async fn run<'a, S>(handler: S) -> Result<(), lambda_http::Error>
+where
+    S: Service<Request, Response = Response<Body>, Error = lambda_http::Error> + 'a,
+    S::Future: Send + 'a,
+{
+    let service = Adapter::from(handler).map_request(|mut event: LambdaEvent<LambdaRequest>| {
+        // The routes are an HTTP API's, payload format 2.0; the others have no path and get a 404.
+        if let LambdaRequest::ApiGatewayV2(request) = &mut event.payload {
+            request.headers.clear();
+            request.request_context.domain_name = None;
+        }
+        event
+    });
+    lambda_runtime::run(service).await
+}
 
 /// The request as it came over the wire.
 #[must_use]

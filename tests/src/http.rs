@@ -64,7 +64,12 @@ pub fn signed_query(method: &str, path: &str, body: &[u8], at_secs: u64) -> Stri
     format!("{parameters}&auth_signature={signature}")
 }
 
-fn now_secs() -> u64 {
+/// The time in unix seconds.
+///
+/// # Panics
+/// Before 1970.
+#[must_use]
+pub fn now_secs() -> u64 {
     SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .expect("after 1970")

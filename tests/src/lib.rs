@@ -5,7 +5,7 @@ mod http;
 mod socket;
 mod system;
 
-pub use http::{Reply, body_digest, hmac_hex, signed_query};
+pub use http::{Reply, body_digest, hmac_hex, now_secs, signed_query};
 pub use socket::Socket;
 pub use system::{System, workspace};
 
