@@ -49,6 +49,11 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = GreetVia::Layer)]
     pub greet_via: GreetVia,
 
+    /// Puts a proxy between the functions and what they call, which makes requests fail by rules
+    /// and counts them. The table is then slower.
+    #[arg(long)]
+    pub faults: bool,
+
     /// Runs the function binaries that lie beside this one, without building them first.
     #[arg(long)]
     pub prebuilt: bool,

@@ -5,14 +5,14 @@ use std::io::Write as _;
 use crate::args::AppArg;
 
 /// Prints where everything is and how to use it. `base` is `http://{host}:{port}`.
-pub fn print(base: &str, apps: &[AppArg]) {
+pub fn print(base: &str, apps: &[AppArg], faults: Option<&str>) {
     let mut out = std::io::stdout().lock();
     // Nobody reads it: nothing to be done.
-    let _ = out.write_all(text(base, apps).as_bytes());
+    let _ = out.write_all(text(base, apps, faults).as_bytes());
     let _ = out.flush();
 }
 
-fn text(base: &str, apps: &[AppArg]) -> String {
+fn text(base: &str, apps: &[AppArg], faults: Option<&str>) -> String {
     let authority = base.trim_start_matches("http://");
     let (host, port) = authority.rsplit_once(':').unwrap_or((authority, "80"));
     let mut text = "\n".to_owned();
@@ -42,6 +42,9 @@ server (npm install pusher):
 "#
         ));
     }
+    if let Some(faults) = faults {
+        text.push_str(&format!("faults {faults}\n\n"));
+    }
     text.push_str(&format!("ready {base}\n"));
     text
 }
@@ -57,7 +60,7 @@ mod tests {
             key: "k".to_owned(),
             secret: "s".to_owned(),
         };
-        let text = text("http://127.0.0.1:6001", &[app]);
+        let text = text("http://127.0.0.1:6001", &[app], None);
         assert_eq!(text.lines().last(), Some("ready http://127.0.0.1:6001"));
         assert!(
             text.contains(r#"new Pusher("k", { wsHost: "127.0.0.1", wsPort: 6001,"#),

@@ -102,6 +102,7 @@ fn spawn(host: &Host, name: &'static str, id: &str) -> std::io::Result<Child> {
         .env(variable::SECRET_ACCESS_KEY, "local")
         .env(variable::SESSION_TOKEN, "local")
         .envs(settings.variables.iter().map(|(name, value)| (name, value)))
+        .envs(settings.endpoints.variables(name, id))
         .envs(
             ["RUST_BACKTRACE", variable::LOG]
                 .into_iter()
@@ -236,7 +237,9 @@ impl Environment<'_> {
                     reply.take().map(|reply| reply.send(Outcome::Failed(body)));
                 }
                 // About an earlier one: nobody waits for it.
-                Ok(Call::Response { .. } | Call::Error { .. } | Call::InitError(_)) => {}
+                Ok(
+                    Call::Response { .. } | Call::Error { .. } | Call::InitError(_) | Call::Kill,
+                ) => {}
                 Err(end) => {
                     let failure = self.failure(&request_id, end, self.function.timeout);
                     reply.take().map(|reply| reply.send(failure));
@@ -262,7 +265,7 @@ impl Environment<'_> {
             match self.call(deadline).await? {
                 Call::Next(poll) => return Ok(poll),
                 Call::InitError(body) => return Err(End::InitFailed(body)),
-                Call::Response { .. } | Call::Error { .. } => {}
+                Call::Response { .. } | Call::Error { .. } | Call::Kill => {}
             }
         }
     }
@@ -273,6 +276,11 @@ impl Environment<'_> {
             // What it has said counts before how it ended.
             biased;
             call = timeout_at(deadline, self.called.recv()) => match call {
+                Ok(Some(Call::Kill)) => {
+                    // Waits for its end, too.
+                    let _ = self.child.kill().await;
+                    Err(End::Exited(exit_text(self.child.wait().await)))
+                }
                 Ok(Some(call)) => Ok(call),
                 Ok(None) => Err(End::Stopped),
                 Err(_) => Err(End::TimedOut),

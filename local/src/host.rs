@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use shared::config::variable;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
@@ -66,12 +67,53 @@ pub struct Settings {
     pub folder: PathBuf,
     /// The functions' variables.
     pub variables: Vec<(&'static str, String)>,
+    /// What the functions call.
+    pub endpoints: Endpoints,
     /// Where the Runtime API listens.
     pub runtime: SocketAddr,
     /// Whether the functions' output is kept back.
     pub quiet: bool,
     /// Tells when to end.
     pub stop: Stop,
+}
+
+/// What the functions call: DynamoDB, `@connections` and the Invoke API.
+#[derive(Clone, Copy, Debug)]
+pub struct Endpoints {
+    /// DynamoDB.
+    pub table: SocketAddr,
+    /// The other two.
+    pub internal: SocketAddr,
+    /// The proxy between them and the functions, when there is one.
+    pub faults: Option<SocketAddr>,
+    /// The stage of `@connections`.
+    pub stage: &'static str,
+}
+
+impl Endpoints {
+    /// The variables that name them to an environment.
+    #[must_use]
+    pub fn variables(&self, function: &str, environment: &str) -> [(&'static str, String); 3] {
+        let (table, internal) = match self.faults {
+            None => (
+                format!("http://{}", self.table),
+                format!("http://{}", self.internal),
+            ),
+            // So the proxy knows who calls.
+            Some(proxy) => {
+                let both = format!("http://{proxy}/{function}/{environment}");
+                (both.clone(), both)
+            }
+        };
+        [
+            (variable::DYNAMODB_ENDPOINT, table),
+            (
+                variable::CONNECTIONS_ENDPOINT,
+                format!("{internal}/{}", self.stage),
+            ),
+            (variable::LAMBDA_ENDPOINT, internal),
+        ]
+    }
 }
 
 /// One function.
@@ -110,17 +152,9 @@ impl Function {
 }
 
 impl Host {
-    /// A host that has started nothing yet.
+    /// A host that has started nothing yet. `concurrency` is each function's.
     #[must_use]
-    pub fn new(
-        names: &[&'static str],
-        folder: PathBuf,
-        variables: Vec<(&'static str, String)>,
-        runtime: SocketAddr,
-        concurrency: usize,
-        quiet: bool,
-        stop: Stop,
-    ) -> Self {
+    pub fn new(names: &[&'static str], concurrency: usize, settings: Settings) -> Self {
         let function = |name: &&'static str| {
             let function = Function {
                 name,
@@ -133,13 +167,7 @@ impl Host {
         Self(Arc::new(Inner {
             functions: names.iter().map(function).collect(),
             environments: Mutex::default(),
-            settings: Settings {
-                folder,
-                variables,
-                runtime,
-                quiet,
-                stop,
-            },
+            settings,
         }))
     }
 
@@ -207,6 +235,16 @@ impl Host {
     #[must_use]
     pub fn calls_of(&self, environment: &str) -> Option<mpsc::Sender<Call>> {
         self.environments().get(environment).cloned()
+    }
+
+    /// Kills an environment, as a crash would, and waits until it is gone.
+    pub async fn kill(&self, environment: &str) {
+        let Some(calls) = self.calls_of(environment) else {
+            return;
+        };
+        // Either it takes the call and ends, or it has ended.
+        let _ = calls.send(Call::Kill).await;
+        calls.closed().await;
     }
 
     /// Takes an environment off, after its process has ended. Work that was given to it but not

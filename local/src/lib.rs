@@ -13,6 +13,7 @@
 //! | [`host`], [`environment`], [`runtime_api`] | the functions: their queues, their processes, and what those speak |
 //! | [`gateway`], [`http_api`], [`websocket`] | the public port |
 //! | [`connections`], [`internal`] | `@connections` and the Invoke API, for the functions alone |
+//! | [`faults`] | what can go wrong on AWS, on demand |
 //! | [`events`] | the shapes of the events, pure |
 //! | [`serve`] | listening, and what all three servers share |
 //!
@@ -24,6 +25,7 @@ pub mod binaries;
 pub mod connections;
 pub mod environment;
 pub mod events;
+pub mod faults;
 pub mod gateway;
 pub mod host;
 pub mod http_api;

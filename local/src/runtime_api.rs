@@ -37,6 +37,8 @@ pub enum Call {
     },
     /// It cannot start.
     InitError(Bytes),
+    /// Not its own word: it is to be killed.
+    Kill,
 }
 
 /// An invocation on its way into an environment.

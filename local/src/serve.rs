@@ -1,5 +1,6 @@
 //! Listening on loopback, and answering.
 
+use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
 
 use axum::Router;
@@ -43,7 +44,21 @@ pub fn listen(host: IpAddr, port: u16) -> Result<(TcpListener, SocketAddr), Stri
 }
 
 /// Answers whatever comes to a listener until the system stops. Then every connection is cut.
-pub async fn serve(listener: TcpListener, mut stop: Stop, router: Router) {
+pub async fn serve(listener: TcpListener, stop: Stop, router: Router) {
+    serve_with(listener, stop, move |mut request, peer| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.clone().oneshot(request)
+    })
+    .await;
+}
+
+/// The same without routes. An error cuts the connection instead of answering.
+pub async fn serve_with<F, R, E>(listener: TcpListener, mut stop: Stop, answer: F)
+where
+    F: Fn(Request<Incoming>, SocketAddr) -> R + Clone + Send + Sync + 'static,
+    R: Future<Output = Result<Response, E>> + Send + 'static,
+    E: Into<Box<dyn Error + Send + Sync>> + 'static,
+{
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -54,12 +69,9 @@ pub async fn serve(listener: TcpListener, mut stop: Stop, router: Router) {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
             continue;
         };
-        let (router, mut stop) = (router.clone(), stop.clone());
+        let (answer, mut stop) = (answer.clone(), stop.clone());
         tokio::spawn(async move {
-            let service = service_fn(move |mut request: Request<Incoming>| {
-                request.extensions_mut().insert(ConnectInfo(peer));
-                router.clone().oneshot(request)
-            });
+            let service = service_fn(move |request| answer(request, peer));
             let connection = hyper::server::conn::http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), service)
                 .with_upgrades();

@@ -10,8 +10,9 @@ use tokio::sync::{mpsc, watch};
 
 use crate::args::Args;
 use crate::connections::Connections;
+use crate::faults::proxy::{Proxy, Upstreams};
 use crate::gateway::{Gateway, Limits};
-use crate::host::Host;
+use crate::host::{Endpoints, Host, Settings};
 use crate::{binaries, internal, runtime_api, serve, table};
 
 /// How long stopping may take: under the 2 s within which everything has to be gone.
@@ -39,6 +40,7 @@ impl Stop {
 /// A running system.
 pub struct System {
     base: String,
+    faults: Option<String>,
     stopping: watch::Sender<bool>,
     ended: mpsc::Receiver<()>,
 }
@@ -69,32 +71,30 @@ impl System {
         let (table, table_address) = serve::listen(loopback, 0)?;
         let (internal, internal_address) = serve::listen(loopback, 0)?;
         let (runtime, runtime_address) = serve::listen(loopback, 0)?;
-        let variables = vec![
-            (variable::APPS, apps),
-            (variable::TABLE_NAME, table::TABLE_NAME.to_owned()),
-            (
-                variable::CONNECTIONS_ENDPOINT,
-                format!("http://{internal_address}/{STAGE}"),
-            ),
-            (variable::GREET_VIA, args.greet_via.as_str().to_owned()),
-            (
-                variable::DYNAMODB_ENDPOINT,
-                format!("http://{table_address}"),
-            ),
-            (
-                variable::LAMBDA_ENDPOINT,
-                format!("http://{internal_address}"),
-            ),
-        ];
-        let host = Host::new(
-            &FUNCTIONS,
+        let faults = if args.faults {
+            Some(serve::listen(loopback, 0)?)
+        } else {
+            None
+        };
+        let faults_address = faults.as_ref().map(|(_, address)| *address);
+        let settings = Settings {
             folder,
-            variables,
-            runtime_address,
-            usize::from(args.concurrency),
-            args.quiet,
-            stop.clone(),
-        );
+            variables: vec![
+                (variable::APPS, apps),
+                (variable::TABLE_NAME, table::TABLE_NAME.to_owned()),
+                (variable::GREET_VIA, args.greet_via.as_str().to_owned()),
+            ],
+            endpoints: Endpoints {
+                table: table_address,
+                internal: internal_address,
+                faults: faults_address,
+                stage: STAGE,
+            },
+            runtime: runtime_address,
+            quiet: args.quiet,
+            stop: stop.clone(),
+        };
+        let host = Host::new(&FUNCTIONS, usize::from(args.concurrency), settings);
         let connections = Arc::new(Connections::default());
         let limits = Limits {
             idle: Duration::from_secs(args.idle_timeout),
@@ -108,6 +108,17 @@ impl System {
             domain: public_address.to_string(),
         };
 
+        if let Some((faults, _)) = faults {
+            let (replica, replica_address) = serve::listen(loopback, 0)?;
+            tokio::spawn(table::serve(replica, table::open(None)?, stop.clone()));
+            let upstreams = Upstreams {
+                table: table_address,
+                replica: replica_address,
+                internal: internal_address,
+            };
+            let proxy = Proxy::new(upstreams, host.clone());
+            tokio::spawn(proxy.serve(faults, stop.clone()));
+        }
         tokio::spawn(table::serve(table, database, stop.clone()));
         tokio::spawn(runtime_api::serve(runtime, host.clone(), stop.clone()));
         tokio::spawn(internal::serve(
@@ -120,6 +131,7 @@ impl System {
         tokio::spawn(gateway.serve(public));
         Ok(Self {
             base: format!("http://{public_address}"),
+            faults: faults_address.map(|address| format!("http://{address}")),
             stopping,
             ended,
         })
@@ -129,6 +141,12 @@ impl System {
     #[must_use]
     pub fn base(&self) -> &str {
         &self.base
+    }
+
+    /// The same of the fault proxy, when there is one.
+    #[must_use]
+    pub fn faults(&self) -> Option<&str> {
+        self.faults.as_deref()
     }
 
     /// Closes every socket, ends every function, and returns when all is gone.

@@ -1,13 +1,17 @@
 //! What the tests stand on: the real system as child processes, a socket that waits for frames,
 //! and requests signed by an implementation that shares nothing with the one under test.
 
+mod faults;
 mod http;
 mod socket;
 mod system;
+mod table;
 
+pub use faults::{Faults, Made};
 pub use http::{Reply, body_digest, hmac_hex, now_secs, signed_query};
 pub use socket::Socket;
 pub use system::{System, workspace};
+pub use table::Table;
 
 use std::time::Duration;
 

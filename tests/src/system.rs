@@ -167,19 +167,58 @@ impl System {
         children
     }
 
-    /// Kills one environment of a function, as a crash would, and waits until that was noticed.
+    /// The process ids of a function's environments.
+    #[must_use]
+    pub fn environments_of(&self, function: &str) -> Vec<i32> {
+        let of = |(pid, name)| (name == function).then_some(pid);
+        self.children().into_iter().filter_map(of).collect()
+    }
+
+    /// The only environment of a function that has run.
     ///
     /// # Panics
-    /// When there is none, or nobody notices.
-    pub fn kill_function(&self, name: &str) {
-        let child = self.children().into_iter().find(|(_, child)| child == name);
-        let (pid, _) = child.expect("an environment of that function runs");
-        kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it can be killed");
+    /// When there is none, or more than one.
+    #[must_use]
+    pub fn environment_of(&self, function: &str) -> i32 {
+        match self.environments_of(function).as_slice() {
+            [pid] => *pid,
+            others => panic!("{function} has {} environments", others.len()),
+        }
+    }
+
+    /// Signals one of the system's processes.
+    ///
+    /// # Panics
+    /// When it is not there.
+    pub fn signal(&self, pid: i32, signal: Signal) {
+        kill(Pid::from_raw(pid), signal).expect("it can be signalled");
+    }
+
+    /// Kills an environment, as a crash would, and waits until that was noticed.
+    ///
+    /// # Panics
+    /// When nobody notices.
+    pub fn crash(&self, pid: i32) {
+        self.signal(pid, Signal::SIGKILL);
         let started = Instant::now();
         while self.children().iter().any(|(child, _)| *child == pid) {
             assert!(started.elapsed() < PATIENCE, "nobody noticed");
             std::thread::sleep(std::time::Duration::from_millis(2));
         }
+    }
+
+    /// A variable that the functions are started with. One of them must be running.
+    ///
+    /// # Panics
+    /// When none is, or it has no such variable.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> String {
+        let (pid, _) = self.children().pop().expect("a function runs");
+        let variables = fs::read_to_string(format!("/proc/{pid}/environ")).expect("readable");
+        let value = variables
+            .split('\0')
+            .find_map(|variable| variable.strip_prefix(name)?.strip_prefix('='));
+        value.unwrap_or_else(|| panic!("no {name}")).to_owned()
     }
 
     /// Asks it to end, as Ctrl-C does, and waits.

@@ -116,7 +116,9 @@ async fn a_function_that_dies_is_replaced() {
     let mut socket = Socket::connect(&system).await;
     socket.subscribe("orders").await;
     for name in ["connect", "message"] {
-        system.kill_function(name);
+        for pid in system.environments_of(name) {
+            system.crash(pid);
+        }
     }
     socket.subscribe("invoices").await;
     let mut other = Socket::connect(&system).await;
@@ -124,7 +126,7 @@ async fn a_function_that_dies_is_replaced() {
     system
         .publish(json!({"name": "e", "channel": "orders", "data": "d"}))
         .await;
-    system.kill_function("publisher");
+    system.crash(system.environment_of("publisher"));
     system
         .publish(json!({"name": "f", "channel": "orders", "data": "d"}))
         .await;

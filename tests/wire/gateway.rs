@@ -1,6 +1,7 @@
 //! The local gateway, where it must behave as API Gateway does.
 
-use serde_json::json;
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
 use tests::{Socket, System};
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
@@ -72,27 +73,158 @@ async fn silence_and_age_end_a_connection() {
     assert_eq!(socket.close_code().await, Some(1001), "old");
 }
 
+/// The status with which an upgrade is refused.
+async fn refused_upgrade(system: &System, path: &str) -> u16 {
+    match Socket::open(system, path).await.err().map(|error| *error) {
+        Some(Error::Http(response)) => response.status().as_u16(),
+        other => panic!("{path}: {other:?}"),
+    }
+}
+
 #[tokio::test]
-async fn an_upgrade_that_fails_is_refused() {
-    // A table that cannot be written makes `connect` fail; a signature that is never checked
-    // cannot. Here the connection's own id collides with nothing, so the way to make it fail is
-    // to take the function away while it works.
-    let system = System::start();
-    let first = Socket::connect(&system).await;
-    system.kill_function("connect");
+async fn an_upgrade_is_refused_when_connect_fails() {
+    let system = System::start_with(&["--faults"]);
+    let faults = system.faults();
+    faults
+        .set(json!([{"function": "connect", "operation": "write", "times": 1, "fault": "kill"}]))
+        .await;
+    let path = "/app/local-key?protocol=7";
+    assert_eq!(refused_upgrade(&system, path).await, 500);
     // The next one finds a new environment.
     Socket::connect(&system).await;
-    drop(first);
+}
+
+#[tokio::test]
+async fn a_path_that_leads_nowhere_is_refused() {
+    let system = System::start();
     for path in ["/app", "/app/a/b", "/elsewhere", "/token/x/app", "/"] {
-        match Socket::open(&system, path).await.err().map(|error| *error) {
-            Some(Error::Http(response)) => assert!(
-                response.status().is_client_error(),
-                "{path}: {}",
-                response.status()
-            ),
-            other => panic!("{path}: {other:?}"),
-        }
+        assert_eq!(refused_upgrade(&system, path).await, 404, "{path}");
     }
+    for (method, target, status) in [
+        ("GET", "/app/local-key?protocol=7", 426),
+        ("POST", "/app/local-key", 404),
+        ("GET", "/apps/1001/events", 404),
+        ("HEAD", "/status/local-key", 404),
+        ("DELETE", "/ready", 404),
+        ("GET", "//ready", 404),
+    ] {
+        let reply = system.request(method, target, Vec::new()).await;
+        assert_eq!(reply.status, status, "{method} {target}");
+    }
+    // A client that was given an empty key is told so.
+    let mut socket = Socket::open(&system, "/app/?protocol=7")
+        .await
+        .expect("accepted");
+    assert_eq!(socket.expect("pusher:error").await["data"]["code"], 4001);
+}
+
+#[tokio::test]
+async fn a_frame_whose_function_dies_gets_the_gateways_own_error() {
+    let system = System::start_with(&["--faults"]);
+    let mut socket = Socket::connect(&system).await;
+    socket.subscribe("orders").await;
+    let rule = json!([{"function": "message", "times": 1, "fault": "kill"}]);
+    system.faults().set(rule).await;
+    socket.send_event("pusher:ping", json!({})).await;
+    let message = socket.message().await.expect("open");
+    let error: Value = serde_json::from_str(message.to_text().expect("text")).expect("JSON");
+    assert_eq!(error["message"], "Internal server error", "{error}");
+    assert_eq!(
+        error["connectionId"].as_str().map(str::len),
+        Some(16),
+        "{error}"
+    );
+    assert!(error["requestId"].is_string(), "{error}");
+    // The connection and what it is on are still there.
+    system
+        .publish(json!({"name": "e", "channel": "orders", "data": ""}))
+        .await;
+    socket.expect("e").await;
+    socket.nothing_came().await;
+}
+
+#[tokio::test]
+async fn a_function_that_overruns_its_time_is_replaced() {
+    let system = System::start_with(&["--faults"]);
+    let faults = system.faults();
+    faults
+        .set(json!([{"function": "status", "fault": "hold"}]))
+        .await;
+    let freeze = async {
+        faults.held(1).await;
+        let pid = system.environment_of("status");
+        system.signal(pid, Signal::SIGSTOP);
+        pid
+    };
+    let (reply, pid) = tokio::join!(system.poll("channels=orders"), freeze);
+    assert_eq!(
+        (reply.status, &reply.json()["message"]),
+        (500, &json!("Internal Server Error"))
+    );
+    faults.lift().await;
+    assert_eq!(system.poll("channels=orders").await.status, 200);
+    assert!(!system.environments_of("status").contains(&pid));
+}
+
+#[tokio::test]
+async fn a_connection_is_reached_as_on_aws() {
+    let system = System::start();
+    let mut socket = Socket::connect(&system).await;
+    let rows = system.table().rows("conn/").await;
+    let id = rows[0]["pk"].as_str().expect("a key")[5..].replace('=', "%3D");
+    let endpoint = system.variable("CONNECTIONS_ENDPOINT");
+    let call = async |method: &str, id: &str, signed: bool, body: Vec<u8>| {
+        let method = method.parse().expect("a method");
+        let mut request = system
+            .client()
+            .request(method, format!("{endpoint}/@connections/{id}"));
+        if signed {
+            request = request.header("authorization", "AWS4-HMAC-SHA256 Credential=a");
+        }
+        let answer = request.body(body).send().await.expect("an answer");
+        let name = answer.headers().get("x-amzn-errortype").cloned();
+        let name = name.map(|name| name.to_str().expect("text").to_owned());
+        let (status, text) = (answer.status().as_u16(), answer.text().await.expect("text"));
+        (status, name.unwrap_or_default(), text)
+    };
+    let refused = async |method: &str, id: &str, signed: bool, body: Vec<u8>| {
+        let (status, name, _) = call(method, id, signed, body).await;
+        (status, name)
+    };
+    let expected = |status: u16, name: &str| (status, name.to_owned());
+
+    let unsigned = refused("POST", &id, false, b"x".to_vec()).await;
+    assert_eq!(
+        unsigned,
+        expected(403, "MissingAuthenticationTokenException")
+    );
+    let unlikely = refused("POST", "not-one", true, b"x".to_vec()).await;
+    assert_eq!(unlikely, expected(400, "BadRequestException"));
+    let big = refused("POST", &id, true, vec![b'x'; 131_073]).await;
+    assert_eq!(big, expected(413, "PayloadTooLargeException"));
+    for method in ["POST", "GET", "DELETE"] {
+        let unknown = refused(method, "AAAAAAAAAAAAAAA%3D", true, Vec::new()).await;
+        assert_eq!(unknown, expected(410, "GoneException"), "{method}");
+    }
+
+    let frame = json!({"event": "e", "padding": "x".repeat(131_000)}).to_string();
+    assert_eq!(call("POST", &id, true, frame.into()).await.0, 200);
+    socket.expect("e").await;
+    let (status, _, about) = call("GET", &id, true, Vec::new()).await;
+    let about: Value = serde_json::from_str(&about).expect("JSON");
+    assert_eq!(
+        (status, &about["identity"]["sourceIp"]),
+        (200, &json!("127.0.0.1"))
+    );
+    assert!(
+        about["connectedAt"]
+            .as_str()
+            .is_some_and(|at| at.starts_with("20"))
+    );
+    assert_eq!(call("DELETE", &id, true, Vec::new()).await.0, 204);
+    assert_eq!(socket.close_code().await, Some(1000));
+    let gone = refused("POST", &id, true, b"x".to_vec()).await;
+    assert_eq!(gone, expected(410, "GoneException"));
 }
 
 #[tokio::test]
