@@ -6,6 +6,8 @@ mod connecting;
 mod gateway;
 #[path = "wire/hostile.rs"]
 mod hostile;
+#[path = "wire/leaving.rs"]
+mod leaving;
 #[path = "wire/messages.rs"]
 mod messages;
 #[path = "wire/polling.rs"]

@@ -1,7 +1,7 @@
 //! Polling: what was published after a serial, in order.
 
 use serde_json::{Value, json};
-use tests::System;
+use tests::{PATIENCE, Socket, System};
 
 fn data_of(polled: &Value) -> Vec<&str> {
     polled["events"]
@@ -147,4 +147,96 @@ async fn a_bad_poll_is_explained() {
         ),
         (204, Some("*"))
     );
+}
+
+/// Polls from the beginning until so many publications are there.
+async fn poll_until(system: &System, channel: &str, count: usize) -> Value {
+    let started = std::time::Instant::now();
+    loop {
+        let polled = system.poll(&format!("channels={channel}")).await.json();
+        if data_of(&polled).len() >= count {
+            return polled;
+        }
+        assert!(started.elapsed() < PATIENCE, "{polled}");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+fn event(data: &str) -> Value {
+    json!({"name": "e", "channel": "a", "data": data})
+}
+
+const LOG_WRITE: &str = "log/1001/a";
+
+#[tokio::test]
+async fn what_overtakes_waits_for_what_it_overtook() {
+    let system = System::start_with(&["--faults"]);
+    let faults = system.faults();
+    system.publish(event("0")).await;
+    faults
+        .set(
+            json!([{"operation": "PutItem", "containing": LOG_WRITE, "times": 1, "fault": "hold"}]),
+        )
+        .await;
+    let overtaking = async {
+        faults.held(1).await;
+        system.publish(event("2")).await;
+        let polled = system.poll("channels=a").await;
+        // More is under way: come back soon.
+        assert_eq!(polled.header("retry-after"), Some("1"));
+        assert_eq!(data_of(&polled.json()), ["0"]);
+        faults.lift().await;
+    };
+    tokio::join!(system.publish(event("1")), overtaking);
+    assert_eq!(
+        data_of(&system.poll("channels=a").await.json()),
+        ["0", "1", "2"]
+    );
+}
+
+#[tokio::test]
+async fn a_publisher_that_died_holds_nobody_up() {
+    let system = System::start_with(&["--faults"]);
+    let faults = system.faults();
+    for first in [true, false] {
+        faults
+            .set(json!([{"operation": "PutItem", "containing": LOG_WRITE, "times": 1, "fault": "kill"}]))
+            .await;
+        let lost = system
+            .post("/apps/1001/events", event("lost").to_string())
+            .await;
+        assert_eq!(lost.status, 500, "{lost:?}");
+        system.publish(event("next")).await;
+        let polled = poll_until(&system, "a", if first { 1 } else { 2 }).await;
+        assert!(
+            data_of(&polled).iter().all(|data| *data == "next"),
+            "{polled}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_publisher_taken_for_dead_publishes_under_another_serial() {
+    let system = System::start_with(&["--faults"]);
+    let mut socket = Socket::connect(&system).await;
+    socket.subscribe("a").await;
+    let faults = system.faults();
+    faults
+        .set(
+            json!([{"operation": "PutItem", "containing": LOG_WRITE, "times": 1, "fault": "hold"}]),
+        )
+        .await;
+    let overtaking = async {
+        faults.held(1).await;
+        system.publish(event("first")).await;
+        poll_until(&system, "a", 1).await;
+        faults.lift().await;
+    };
+    tokio::join!(system.publish(event("late")), overtaking);
+    let polled = system.poll("channels=a").await.json();
+    assert_eq!(data_of(&polled), ["first", "late"]);
+    for data in ["first", "late"] {
+        assert_eq!(socket.expect("e").await["data"], data);
+    }
+    socket.nothing_came().await;
 }
