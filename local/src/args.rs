@@ -54,6 +54,11 @@ pub struct Args {
     #[arg(long)]
     pub faults: bool,
 
+    /// Writes the functions' variables to this file, so that a function can be run by hand against
+    /// this system.
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Option<PathBuf>,
+
     /// Runs the function binaries that lie beside this one, without building them first.
     #[arg(long)]
     pub prebuilt: bool,

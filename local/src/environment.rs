@@ -22,8 +22,6 @@ use crate::runtime_api::{Call, Invocation};
 
 /// How long a function may take to start.
 const INIT_PATIENCE: Duration = Duration::from_secs(10);
-/// The region in the functions' variables and names.
-const REGION: &str = "us-east-1";
 /// Before a function's name, its name in full.
 const ARN_PREFIX: &str = "arn:aws:lambda:us-east-1:123456789012:function:";
 
@@ -97,12 +95,7 @@ fn spawn(host: &Host, name: &'static str, id: &str) -> std::io::Result<Child> {
         .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")
         .env("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{name}"))
         .env("AWS_LAMBDA_LOG_STREAM_NAME", id)
-        .env(variable::REGION, REGION)
-        .env(variable::ACCESS_KEY_ID, "local")
-        .env(variable::SECRET_ACCESS_KEY, "local")
-        .env(variable::SESSION_TOKEN, "local")
-        .envs(settings.variables.iter().map(|(name, value)| (name, value)))
-        .envs(settings.endpoints.variables(name, id))
+        .envs(settings.variables(Some((name, id))))
         .envs(
             ["RUST_BACKTRACE", variable::LOG]
                 .into_iter()

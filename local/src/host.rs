@@ -19,6 +19,9 @@ use crate::system::Stop;
 /// Invocations of one function that may wait for an environment; beyond it they are throttled.
 const WAITING_MAX: usize = 1_024;
 
+/// The region of everything.
+pub const REGION: &str = "us-east-1";
+
 /// How long an invocation may take, and the work after its response with it. As in the template.
 fn timeout(function: &str) -> Duration {
     Duration::from_secs(match function {
@@ -90,20 +93,35 @@ pub struct Endpoints {
     pub stage: &'static str,
 }
 
-impl Endpoints {
-    /// The variables that name them to an environment.
+impl Settings {
+    /// The variables of an environment, apart from those that Lambda's runtime reads. Without an
+    /// environment, those of a function that is run by hand: no proxy is between.
     #[must_use]
-    pub fn variables(&self, function: &str, environment: &str) -> [(&'static str, String); 3] {
-        let (table, internal) = match self.faults {
-            None => (
+    pub fn variables(&self, environment: Option<(&str, &str)>) -> Vec<(&'static str, String)> {
+        let mut variables = vec![
+            (variable::REGION, REGION.to_owned()),
+            (variable::ACCESS_KEY_ID, "local".to_owned()),
+            (variable::SECRET_ACCESS_KEY, "local".to_owned()),
+            (variable::SESSION_TOKEN, "local".to_owned()),
+        ];
+        variables.extend(self.variables.iter().cloned());
+        variables.extend(self.endpoints.variables(environment));
+        variables
+    }
+}
+
+impl Endpoints {
+    fn variables(&self, environment: Option<(&str, &str)>) -> [(&'static str, String); 3] {
+        let (table, internal) = match (self.faults, environment) {
+            // So the proxy knows who calls.
+            (Some(proxy), Some((function, id))) => {
+                let both = format!("http://{proxy}/{function}/{id}");
+                (both.clone(), both)
+            }
+            _ => (
                 format!("http://{}", self.table),
                 format!("http://{}", self.internal),
             ),
-            // So the proxy knows who calls.
-            Some(proxy) => {
-                let both = format!("http://{proxy}/{function}/{environment}");
-                (both.clone(), both)
-            }
         };
         [
             (variable::DYNAMODB_ENDPOINT, table),

@@ -1,6 +1,7 @@
 //! Starting all of it in order, and stopping all of it.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -94,6 +95,9 @@ impl System {
             quiet: args.quiet,
             stop: stop.clone(),
         };
+        if let Some(file) = &args.env_file {
+            write_env_file(file, &settings)?;
+        }
         let host = Host::new(&FUNCTIONS, usize::from(args.concurrency), settings);
         let connections = Arc::new(Connections::default());
         let limits = Limits {
@@ -155,4 +159,14 @@ impl System {
         // What has not ended by then ends with the process; the functions are killed with it.
         let _ = tokio::time::timeout(STOP_PATIENCE, self.ended.recv()).await;
     }
+}
+
+/// Writes the functions' variables, a line each, as a shell and `cargo lambda` read them.
+fn write_env_file(file: &Path, settings: &Settings) -> Result<(), String> {
+    let lines = settings
+        .variables(None)
+        .into_iter()
+        .map(|(name, value)| format!("{name}='{}'\n", value.replace('\'', r"'\''")));
+    std::fs::write(file, lines.collect::<String>())
+        .map_err(|error| format!("--env-file {}: {error}", file.display()))
 }

@@ -386,8 +386,10 @@ async fn say_goodbye(
             return;
         }
     } else {
-        // Answers the client's own close frame, which is queued already.
+        // Answers the client's own close frame, which is queued already. It was the client's last,
+        // and the client waits for the connection to end.
         let _ = sink.flush().await;
+        return;
     }
     let Ok(mut stream) = sink.reunite(source) else {
         return;

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{OnceLock, mpsc};
 use std::time::Instant;
 
@@ -49,6 +50,17 @@ fn build() {
     });
 }
 
+/// A file for a system's variables, of its own.
+fn env_file() -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let name = format!(
+        "channels-{}-{}.env",
+        std::process::id(),
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    );
+    std::env::temp_dir().join(name)
+}
+
 /// A running system. It ends with this value.
 pub struct System {
     child: Child,
@@ -57,6 +69,7 @@ pub struct System {
     /// What it said before it was ready.
     pub banner: Vec<String>,
     client: reqwest::Client,
+    env_file: PathBuf,
 }
 
 impl System {
@@ -73,8 +86,10 @@ impl System {
     #[must_use]
     pub fn start_with(arguments: &[&str]) -> Self {
         build();
+        let env_file = env_file();
         let mut child = Command::new(binaries().join("local"))
-            .args(["--prebuilt", "--port", "0"])
+            .args(["--prebuilt", "--port", "0", "--env-file"])
+            .arg(&env_file)
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -104,6 +119,7 @@ impl System {
                 banner.push(line);
                 return Self {
                     child,
+                    env_file,
                     base,
                     banner,
                     client: reqwest::Client::new(),
@@ -207,18 +223,18 @@ impl System {
         }
     }
 
-    /// A variable that the functions are started with. One of them must be running.
+    /// A variable that the functions are started with, but for the fault proxy.
     ///
     /// # Panics
-    /// When none is, or it has no such variable.
+    /// When there is no such variable.
     #[must_use]
     pub fn variable(&self, name: &str) -> String {
-        let (pid, _) = self.children().pop().expect("a function runs");
-        let variables = fs::read_to_string(format!("/proc/{pid}/environ")).expect("readable");
+        let variables = fs::read_to_string(&self.env_file).expect("written");
         let value = variables
-            .split('\0')
-            .find_map(|variable| variable.strip_prefix(name)?.strip_prefix('='));
-        value.unwrap_or_else(|| panic!("no {name}")).to_owned()
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        let value = value.unwrap_or_else(|| panic!("no {name}"));
+        value.trim_matches('\'').to_owned()
     }
 
     /// Asks it to end, as Ctrl-C does, and waits.
@@ -241,6 +257,7 @@ impl System {
 
 impl Drop for System {
     fn drop(&mut self) {
+        let _ = fs::remove_file(&self.env_file);
         if matches!(self.child.try_wait(), Ok(None)) {
             if std::thread::panicking() {
                 let _ = self.child.kill();

@@ -12,7 +12,7 @@ pub struct Table<'a> {
 }
 
 impl System {
-    /// The table. A function must be running.
+    /// The table.
     #[must_use]
     pub fn table(&self) -> Table<'_> {
         Table {

@@ -20,6 +20,7 @@ mod token;
 
 use std::collections::HashMap;
 use std::error::Error as StdError;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
@@ -61,6 +62,10 @@ impl ChannelKey {
     }
 }
 
+/// The first pause before an operation is repeated, at most; it doubles. The SDK's own second would
+/// be a second that a client waits for.
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
+
 /// The table. Cheap to clone.
 #[derive(Clone)]
 pub struct Table {
@@ -78,7 +83,7 @@ impl Table {
             .region(Region::new(config.region.clone()))
             .credentials_provider(super::credentials(&config.aws_keys))
             .http_client(super::http_client(config.dynamodb_endpoint.as_deref()))
-            .retry_config(RetryConfig::standard())
+            .retry_config(RetryConfig::standard().with_initial_backoff(RETRY_PAUSE))
             .timeout_config(
                 TimeoutConfig::builder()
                     .operation_attempt_timeout(super::ATTEMPT_TIMEOUT)

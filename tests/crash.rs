@@ -1,0 +1,15 @@
+//! Every write of every use case, made to fail in every way that AWS has, and what must be true
+//! afterwards all the same.
+
+#[path = "crash/connecting.rs"]
+mod connecting;
+#[path = "crash/delivering.rs"]
+mod delivering;
+#[path = "crash/joining.rs"]
+mod joining;
+#[path = "crash/leaving.rs"]
+mod leaving;
+#[path = "crash/publishing.rs"]
+mod publishing;
+#[path = "crash/stage.rs"]
+mod stage;

@@ -1,0 +1,149 @@
+//! What `@connections` does to one recipient, and what the others notice of it: nothing.
+
+use serde_json::json;
+use tests::Socket;
+
+use crate::stage::Stage;
+
+const RECIPIENTS: usize = 8;
+
+/// How many copies of a publication a socket has got, and whether it is still open.
+async fn copies(socket: &mut Socket, data: &str) -> (usize, bool) {
+    socket.send_event("pusher:ping", json!({})).await;
+    let mut copies = 0;
+    while let Some(message) = socket.message().await {
+        if message.is_close() {
+            return (copies, false);
+        }
+        let frame: serde_json::Value =
+            serde_json::from_str(message.to_text().expect("text")).expect("JSON");
+        if frame["event"] == "pusher:pong" {
+            return (copies, true);
+        }
+        copies += usize::from(frame["data"] == data);
+    }
+    (copies, false)
+}
+
+#[tokio::test]
+async fn one_bad_recipient_costs_nobody_else_a_copy() {
+    let stage = Stage::new();
+    let mut sockets = Vec::new();
+    for _ in 0..RECIPIENTS {
+        let (mut socket, id) = stage.connect().await;
+        socket.subscribe("orders").await;
+        sockets.push((socket, id));
+    }
+    // The fault, how often, how many copies the one it hits may get, and whether it stays.
+    for (n, (fault, times, allowed, stays)) in [
+        ("drop", 1, 0..=0, true),
+        ("lose_answer", 1, 1..=1, true),
+        ("throttle", 2, 1..=1, true),
+        ("fail", 1, 0..=0, true),
+        ("silence", 1, 0..=0, true),
+        ("throttle", 100, 0..=0, false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let data = n.to_string();
+        let (_, broken) = &sockets[n];
+        let broken = broken.replace('=', "%3D");
+        let posts = json!([{
+            "function": "publisher", "operation": "PostToConnection", "containing": broken,
+            "times": times, "fault": fault,
+        }]);
+        stage.faults().set(posts).await;
+        stage
+            .publish(json!({"name": "e", "channel": "orders", "data": data}))
+            .await;
+        stage.faults().lift().await;
+        for (m, (socket, _)) in sockets.iter_mut().enumerate() {
+            let (copies, open) = copies(socket, &data).await;
+            if m == n {
+                assert!(allowed.contains(&copies), "{fault}: {copies} copies");
+                assert_eq!(open, stays, "{fault}");
+            } else if m < n || open {
+                assert_eq!((copies, open), (1, true), "{fault}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_recipient_that_is_gone_is_asked_once() {
+    let stage = Stage::new();
+    let mut sockets = Vec::new();
+    for _ in 0..RECIPIENTS {
+        let (mut socket, id) = stage.connect().await;
+        socket.subscribe("orders").await;
+        sockets.push((socket, id));
+    }
+    let posts = json!([{ "operation": "PostToConnection", "containing": sockets[0].1.replace('=', "%3D"), "fault": "gone" }]);
+    stage.faults().set(posts).await;
+    stage.faults().forget().await;
+    for data in ["1", "2", "3"] {
+        stage
+            .publish(json!({"name": "e", "channel": "orders", "data": data}))
+            .await;
+        for (socket, _) in &mut sockets[1..] {
+            assert_eq!(socket.expect("e").await["data"], data);
+        }
+    }
+    let made = stage.faults().made().await;
+    let asked = made
+        .iter()
+        .filter(|made| made.operation == "PostToConnection" && made.target == sockets[0].1);
+    assert_eq!(asked.count(), 1);
+}
+
+#[tokio::test]
+async fn a_publisher_that_dies_posts_nothing_twice() {
+    let stage = Stage::new();
+    let mut sockets = Vec::new();
+    for _ in 0..RECIPIENTS {
+        let (mut socket, _) = stage.connect().await;
+        socket.subscribe("orders").await;
+        sockets.push(socket);
+    }
+    for skip in 0..RECIPIENTS {
+        for fault in ["kill", "kill_after"] {
+            let data = format!("{skip} {fault}");
+            let posts = json!([{
+                "function": "publisher", "operation": "PostToConnection", "skip": skip, "times": 1,
+                "fault": fault,
+            }]);
+            stage.faults().set(posts).await;
+            let body = json!({"name": "e", "channel": "orders", "data": data}).to_string();
+            let reply = stage.post("/apps/1001/events", body).await;
+            assert_eq!(reply.status, 500, "{data}: {reply:?}");
+            for socket in &mut sockets {
+                let (copies, open) = copies(socket, &data).await;
+                assert!(copies <= 1 && open, "{data}: {copies} copies");
+            }
+            // Whoever missed it can read it.
+            let polled = stage.poll("channels=orders").await.json();
+            let events = polled["events"].as_array().expect("a list").iter();
+            assert_eq!(
+                events
+                    .filter(|event| event["data"] == data.as_str())
+                    .count(),
+                1
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn reads_that_ask_for_the_latest_get_it() {
+    let stage = Stage::new();
+    stage
+        .faults()
+        .set(json!([{"operation": "read", "fault": "stale"}]))
+        .await;
+    let (mut socket, _) = stage.connect().await;
+    socket.subscribe("orders").await;
+    stage.served(&mut socket, "orders", "1").await;
+    let polled = stage.poll("channels=orders").await.json();
+    assert_eq!(polled["events"][0]["data"], "1", "{polled}");
+}
