@@ -1,5 +1,7 @@
 //! The real binaries on a port of their own, spoken to over sockets and HTTP.
 
+#[path = "wire/budgets.rs"]
+mod budgets;
 #[path = "wire/connecting.rs"]
 mod connecting;
 #[path = "wire/gateway.rs"]

@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::{Body, Bytes};
@@ -37,6 +37,8 @@ const REMEMBERED_MAX: usize = 100_000;
 /// A request that was made.
 #[derive(Clone, Debug, Serialize)]
 struct Made {
+    #[serde(skip)]
+    number: u64,
     function: String,
     operation: String,
     /// The connection or the partition.
@@ -84,6 +86,8 @@ struct Inner {
     /// Changes with the rules.
     changes: watch::Sender<u64>,
     made: Mutex<VecDeque<Made>>,
+    /// The number of the next one.
+    next: AtomicU64,
     /// Requests that are held or met with silence.
     held: AtomicUsize,
     /// The last write, which the replica has not seen. Writes come one by one.
@@ -130,6 +134,7 @@ impl Proxy {
             rules: Mutex::default(),
             changes: watch::Sender::new(0),
             made: Mutex::default(),
+            next: AtomicU64::new(0),
             held: AtomicUsize::new(0),
             unseen: tokio::sync::Mutex::default(),
         }))
@@ -211,6 +216,8 @@ impl Proxy {
             body: std::str::from_utf8(&call.body).unwrap_or_default(),
         };
         let fault = locked(&self.0.rules).fault_of(&request);
+        // Before it is carried out, so that whoever sees its effect finds it here.
+        let number = self.remember(function, &known, fault);
         let answered = match fault {
             None => self.forward(&known, call, false).await,
             Some(Fault::Stale) => self.forward(&known, call, !known.consistent).await,
@@ -229,18 +236,9 @@ impl Proxy {
                 Ok((refuse(refusal, known.effect), 0.0))
             }
         };
-        let (status, capacity_units) = match &answered {
-            Ok((response, units)) => (response.status().as_u16(), *units),
-            Err(Cut) => (0, 0.0),
-        };
-        self.remember(Made {
-            function: function.to_owned(),
-            operation: known.operation,
-            target: known.target,
-            capacity_units,
-            status,
-            fault,
-        });
+        if let Ok((response, units)) = &answered {
+            self.answered(number, response.status().as_u16(), *units);
+        }
         match fault {
             Some(Fault::Kill | Fault::KillAfter) => self.0.host.kill(environment).await,
             Some(Fault::Silence) => {
@@ -253,12 +251,31 @@ impl Proxy {
         answered.map(|(response, _)| response)
     }
 
-    fn remember(&self, made: Made) {
+    fn remember(&self, function: &str, known: &Known, fault: Option<Fault>) -> u64 {
+        let number = self.0.next.fetch_add(1, Ordering::Relaxed);
         let mut all = locked(&self.0.made);
         if all.len() == REMEMBERED_MAX {
             all.pop_front();
         }
-        all.push_back(made);
+        all.push_back(Made {
+            number,
+            function: function.to_owned(),
+            operation: known.operation.clone(),
+            target: known.target.clone(),
+            capacity_units: 0.0,
+            status: 0,
+            fault,
+        });
+        number
+    }
+
+    fn answered(&self, number: u64, status: u16, capacity_units: f64) {
+        let mut all = locked(&self.0.made);
+        // The latest are the likeliest.
+        if let Some(made) = all.iter_mut().rev().find(|made| made.number == number) {
+            made.status = status;
+            made.capacity_units = capacity_units;
+        }
     }
 
     /// Sends a request on, and gives the answer with its capacity units.
