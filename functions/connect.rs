@@ -48,6 +48,7 @@ impl Connect {
     }
 
     async fn admit(self, mut event: WebSocketEvent) -> Result<Answer, Diagnostic> {
+        let now = event.request_context.request_time_epoch;
         let upgrade = Upgrade {
             app_key: event.take_parameter(APP_KEY),
             protocol: event.take_parameter(PROTOCOL),
@@ -55,8 +56,7 @@ impl Connect {
             id: event.request_context.connection_id,
             connected_at: event.request_context.connected_at,
         };
-        let admitted =
-            lifecycle::admit(&self.services, &self.apps, upgrade, functions::now()).await;
+        let admitted = lifecycle::admit(&self.services, &self.apps, upgrade, now).await;
         match (
             admitted.map_err(|fault| functions::failed(&fault))?,
             self.invoker,

@@ -6,8 +6,9 @@ use shared::aws::Services;
 use shared::lifecycle;
 
 async fn disconnect(services: &Services, event: WebSocketEvent) -> Result<Answer, Diagnostic> {
-    let id = event.request_context.connection_id;
-    match lifecycle::forget(services, &id, functions::now()).await {
+    let context = event.request_context;
+    let now = context.request_time_epoch;
+    match lifecycle::forget(services, &context.connection_id, now).await {
         Ok(()) => Ok(Answer::OK),
         Err(fault) => Err(functions::failed(&fault)),
     }

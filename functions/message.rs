@@ -12,7 +12,7 @@ async fn receive(services: &Services, apps: &Apps, event: WebSocketEvent) -> Res
         at: event.request_context.request_time_epoch,
         text: event.body.unwrap_or_default(),
     };
-    message::receive(services, apps, message, functions::now()).await;
+    message::receive(services, apps, message).await;
     Ok(Answer::OK)
 }
 

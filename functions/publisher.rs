@@ -1,6 +1,6 @@
 //! `POST /apps/{app_id}/events`: publishes an event and delivers it to every subscriber.
 
-use functions::http::{app_id, json, respond, signed};
+use functions::http::{app_id, json, received_at, respond, signed};
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Error, Request, Response, service_fn};
 use shared::app::Apps;
@@ -13,7 +13,7 @@ async fn publish(
     apps: &Apps,
     request: Request,
 ) -> Result<Response<Body>, shared::error::Error> {
-    let now = functions::now();
+    let now = received_at(&request);
     let signed = signed(&request);
     let app = signature::authenticate(apps, app_id(signed.path, "events")?, signed, now)?;
     let request = PublishRequest::parse(signed.body)?;

@@ -1,6 +1,6 @@
 //! `GET /status/{key}?channels=…&after=…`: the polling fallback.
 
-use functions::http::{json, respond, with};
+use functions::http::{json, received_at, respond, with};
 use lambda_http::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Error, Request, RequestExt as _, Response, service_fn};
 use shared::app::Apps;
@@ -48,7 +48,7 @@ async fn poll(
         .ok_or(Rejection::NotFound)?;
     let app = apps.by_key(key).ok_or(Rejection::UnknownKey)?;
     let positions = cursor::parse(request.uri().query().unwrap_or_default())?;
-    let poll = replay::poll(services, app, positions, functions::now()).await?;
+    let poll = replay::poll(services, app, positions, received_at(request)).await?;
     let response = json(StatusCode::OK, &poll);
     Ok(with(
         response,

@@ -1,6 +1,6 @@
 //! `POST /apps/{app_id}/tokens`: issues a token that admits one connection to what it names.
 
-use functions::http::{app_id, json, respond, signed, with};
+use functions::http::{app_id, json, received_at, respond, signed, with};
 use lambda_http::http::{HeaderValue, StatusCode, header};
 use lambda_http::{Body, Error, Request, Response, service_fn};
 use serde::Serialize;
@@ -21,7 +21,7 @@ async fn issue(
     apps: &Apps,
     request: Request,
 ) -> Result<Response<Body>, shared::error::Error> {
-    let now = functions::now();
+    let now = received_at(&request);
     let signed = signed(&request);
     let app = signature::authenticate(apps, app_id(signed.path, "tokens")?, signed, now)?;
     let request = TokenRequest::parse(signed.body)?;

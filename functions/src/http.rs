@@ -2,12 +2,13 @@
 //! response.
 
 use lambda_http::http::{HeaderName, HeaderValue, StatusCode, header};
-use lambda_http::request::LambdaRequest;
+use lambda_http::request::{LambdaRequest, RequestContext};
 use lambda_http::{Adapter, Body, Request, RequestExt as _, Response};
 use lambda_runtime::LambdaEvent;
 use serde::Serialize;
 use shared::error::{BUSY_MESSAGE, Error, FAULT_MESSAGE, Rejection, chain};
 use shared::signature::SignedRequest;
+use shared::time::UnixMillis;
 use tower::{Service, ServiceExt as _};
 
 /// Seconds after which to come back when the table is at its limit.
@@ -32,6 +33,20 @@ where
         event
     });
     lambda_runtime::run(service).await
+}
+
+/// When the request came, by API Gateway's clock: what comes of it does not depend on how long its
+/// function took to start. By this machine's, where the event does not say.
+#[must_use]
+pub fn received_at(request: &Request) -> UnixMillis {
+    let at = match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => u64::try_from(context.time_epoch).ok(),
+        Some(_) | None => None,
+    };
+    match at {
+        Some(at @ 1..) => UnixMillis(at),
+        Some(0) | None => crate::now(),
+    }
 }
 
 /// The request as it came over the wire.

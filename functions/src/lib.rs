@@ -47,7 +47,7 @@ pub fn start() -> Config {
     }
 }
 
-/// The time: read once an invocation, and an argument from there on.
+/// The time by this machine's clock, for what no event has told the time of.
 #[must_use]
 pub fn now() -> UnixMillis {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);

@@ -17,7 +17,7 @@ use crate::time::UnixMillis;
 pub struct Message {
     /// Who sent it.
     pub id: ConnectionId,
-    /// When API Gateway got it: the order of one connection's frames.
+    /// When API Gateway got it: the time, and the order of one connection's frames.
     pub at: UnixMillis,
     /// The text.
     pub text: String,
@@ -25,7 +25,7 @@ pub struct Message {
 
 /// Does what a frame asks for. It never fails: a failed invocation makes API Gateway send the
 /// client a frame of its own, without an `event`, on which pusher-js throws.
-pub async fn receive(services: &Services, apps: &Apps, message: Message, now: UnixMillis) {
+pub async fn receive(services: &Services, apps: &Apps, message: Message) {
     let Message { id, at, text } = message;
     let answer = match ClientFrame::parse(&text) {
         Ok(ClientFrame::Ping) => Some(frame::pong()),
@@ -41,7 +41,7 @@ pub async fn receive(services: &Services, apps: &Apps, message: Message, now: Un
                 channel_data,
             };
             Some(
-                match subscribe::subscribe(services, apps, &id, request, at, now).await {
+                match subscribe::subscribe(services, apps, &id, request, at).await {
                     Ok(()) => frame::subscription_succeeded(&channel),
                     Err(Error::Rejected(rejection)) => {
                         frame::subscription_error(channel.as_str(), &rejection)
@@ -68,7 +68,7 @@ pub async fn receive(services: &Services, apps: &Apps, message: Message, now: Un
         }) => Some(refusal(&rejection, subscribing_to.as_deref())),
     };
     if let Some(answer) = answer {
-        reply(services, &id, answer, now).await;
+        reply(services, &id, answer, at).await;
     }
 }
 

@@ -50,11 +50,10 @@ pub async fn subscribe(
     id: &ConnectionId,
     request: Subscribe,
     at: UnixMillis,
-    now: UnixMillis,
 ) -> Result<(), Error> {
     let connection = services
         .table
-        .connection(id, now)
+        .connection(id, at)
         .await?
         .ok_or(Rejection::NotConnected)?;
     let app = apps
@@ -64,7 +63,7 @@ pub async fn subscribe(
 
     let of = ChannelKey::new(app.id(), &request.channel);
     let op = operation_name()?;
-    let shards = services.table.count_up(&of, now).await?;
+    let shards = services.table.count_up(&of, at).await?;
     // Joining again must meet its own row, however many shards there are by now.
     let joined = connection.joined(&request.channel);
     let shard = joined.map_or_else(|| shard_of(id, shards), |own| own.shard);
