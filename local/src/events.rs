@@ -88,6 +88,34 @@ fn query_pairs(query: &str) -> Vec<(String, String)> {
         .collect()
 }
 
+/// The places in an event where something is, and of what type. What a client has sent (headers,
+/// parameters) has no fixed shape.
+#[cfg(test)]
+fn shape(event: &serde_json::Value) -> std::collections::BTreeSet<String> {
+    fn walk(value: &serde_json::Value, at: &str, places: &mut std::collections::BTreeSet<String>) {
+        use serde_json::Value;
+        let of_client = at.ends_with("eaders") || at.ends_with("arameters");
+        let kind = match value {
+            Value::Object(fields) if !of_client => {
+                for (name, value) in fields {
+                    walk(value, &format!("{at}/{name}"), places);
+                }
+                return;
+            }
+            Value::Object(_) => "object",
+            Value::Null => "null",
+            Value::Bool(_) => "bool",
+            Value::Number(_) => "number",
+            Value::String(_) => "string",
+            Value::Array(_) => "array",
+        };
+        places.insert(format!("{at}: {kind}"));
+    }
+    let mut places = std::collections::BTreeSet::new();
+    walk(event, "", &mut places);
+    places
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -65,6 +65,14 @@ impl Table<'_> {
         rows.map(plain).collect()
     }
 
+    /// Deletes all rows.
+    pub async fn clear(&self) {
+        for row in self.rows("").await {
+            let key = json!({ "pk": typed(&row["pk"]), "sk": typed(&row["sk"]) });
+            self.call("DeleteItem", json!({ "Key": key })).await;
+        }
+    }
+
     /// Puts a row of strings and numbers.
     pub async fn put(&self, row: &Value) {
         let item: serde_json::Map<String, Value> = row

@@ -165,6 +165,7 @@ impl HttpResponse {
 mod tests {
     use std::collections::HashMap;
 
+    use super::super::shape;
     use super::*;
 
     #[test]
@@ -201,6 +202,9 @@ mod tests {
             true
         );
         assert!(of("text/plain", b"").get("body").is_none());
+        let recorded = include_str!("../../../events/publisher.json");
+        let recorded = serde_json::from_str(recorded).expect("JSON");
+        assert_eq!(shape(&event), shape(&recorded));
     }
 
     #[test]

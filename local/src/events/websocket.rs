@@ -109,14 +109,16 @@ impl ConnectionContext {
         let mut context = self.request_context("$disconnect", "DISCONNECT", request_id, at);
         context.insert("disconnectStatusCode".to_owned(), json!(code));
         context.insert("disconnectReason".to_owned(), json!(reason));
-        let headers = json!({ "Host": self.domain, "x-api-key": "", "X-Forwarded-For": "" });
-        let multiple = json!({ "Host": [self.domain], "x-api-key": [""], "X-Forwarded-For": [""] });
+        let headers =
+            json!({ "Host": self.domain, "x-api-key": "", "X-Forwarded-For": "", "x-restapi": "" });
+        let multiple = json!({ "Host": [self.domain], "x-api-key": [""], "X-Forwarded-For": [""], "x-restapi": [""] });
         json!({ "headers": headers, "multiValueHeaders": multiple, "requestContext": context, "isBase64Encoded": false })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::shape;
     use super::*;
 
     fn context() -> ConnectionContext {
@@ -127,6 +129,29 @@ mod tests {
             stage: "live",
             source_ip: "127.0.0.1".to_owned(),
             user_agent: String::new(),
+        }
+    }
+
+    #[test]
+    fn each_event_has_the_shape_of_a_recorded_one() {
+        let at = Time { epoch_ms: 2 };
+        let of_path = [("app_key", "key".to_owned())];
+        for (made, recorded) in [
+            (
+                context().connect("r", at, &HeaderMap::new(), "protocol=7", &of_path),
+                include_str!("../../../events/connect.json"),
+            ),
+            (
+                context().message("r", at, "{}"),
+                include_str!("../../../events/message-ping.json"),
+            ),
+            (
+                context().disconnect("r", at, 1001, "Going away"),
+                include_str!("../../../events/disconnect.json"),
+            ),
+        ] {
+            let recorded = serde_json::from_str(recorded).expect("JSON");
+            assert_eq!(shape(&made), shape(&recorded));
         }
     }
 

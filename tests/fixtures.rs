@@ -1,0 +1,142 @@
+//! The events in `events/`, each handed to the function that its name begins with.
+
+use serde_json::{Value, json};
+use tests::{System, workspace};
+
+const QUERY: &str = "Query";
+const PUT: &str = "PutItem";
+const UPDATE: &str = "UpdateItem";
+const DELETE: &str = "DeleteItem";
+const POST: &str = "PostToConnection";
+
+/// An event, the status that it is answered with, and what is asked of AWS for it, in order. The
+/// gateway has no such connection: who answers it finds out and forgets it.
+const EVENTS: [(&str, u64, &[&str]); 27] = [
+    ("connect", 200, &[PUT]),
+    ("connect-unknown-key", 200, &[]),
+    ("connect-unknown-token", 200, &[UPDATE]),
+    ("connect-unsupported-protocol", 200, &[]),
+    ("disconnect", 200, &[UPDATE, QUERY]),
+    ("disconnect-without-a-word", 200, &[UPDATE, QUERY]),
+    ("message-malformed", 200, &[POST, UPDATE, QUERY]),
+    ("message-ping", 200, &[POST, UPDATE, QUERY]),
+    (
+        "message-subscribe",
+        200,
+        &[
+            QUERY, UPDATE, PUT, PUT, POST, UPDATE, QUERY, DELETE, UPDATE, DELETE,
+        ],
+    ),
+    (
+        "message-subscribe-private",
+        200,
+        &[
+            QUERY, UPDATE, PUT, PUT, POST, UPDATE, QUERY, DELETE, UPDATE, DELETE,
+        ],
+    ),
+    (
+        "message-subscribe-unsigned",
+        200,
+        &[QUERY, POST, UPDATE, QUERY],
+    ),
+    ("message-unsubscribe", 200, &[UPDATE]),
+    ("publisher", 200, &[UPDATE, PUT]),
+    ("publisher-bad-channel", 400, &[]),
+    ("publisher-base64-body", 200, &[UPDATE, PUT]),
+    ("publisher-expired", 401, &[]),
+    ("publisher-leave-out-the-sender", 200, &[UPDATE, PUT]),
+    (
+        "publisher-many-channels",
+        200,
+        &[UPDATE, UPDATE, UPDATE, PUT, PUT, PUT],
+    ),
+    ("publisher-too-much-data", 413, &[]),
+    ("publisher-unsigned", 401, &[]),
+    ("status", 200, &[QUERY, QUERY]),
+    ("status-preflight", 204, &[]),
+    ("status-private-channel", 403, &[]),
+    ("status-unknown-key", 404, &[]),
+    ("token", 201, &[PUT]),
+    ("token-ttl-too-long", 400, &[]),
+    ("token-unsigned", 401, &[]),
+];
+
+fn event(name: &str) -> String {
+    let file = workspace().join("events").join(format!("{name}.json"));
+    std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+fn function_of(name: &str) -> &str {
+    name.split('-').next().expect("a name")
+}
+
+async fn invoke(system: &System, name: &str) -> Value {
+    let url = format!(
+        "{}/2015-03-31/functions/{}/invocations",
+        system.variable("AWS_ENDPOINT_URL_LAMBDA"),
+        function_of(name)
+    );
+    let request = system.client().post(url).body(event(name));
+    let request = request.header("authorization", "AWS4-HMAC-SHA256 Credential=tests");
+    let answer = request.send().await.expect("an answer");
+    assert_eq!(answer.headers().get("x-amz-function-error"), None, "{name}");
+    serde_json::from_str(&answer.text().await.expect("a body")).expect("JSON")
+}
+
+#[test]
+fn every_event_is_listed() {
+    let folder = std::fs::read_dir(workspace().join("events")).expect("a folder");
+    let name = |entry: std::fs::DirEntry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        name.strip_suffix(".json").expect("JSON").to_owned()
+    };
+    let mut found: Vec<String> = folder.flatten().map(name).collect();
+    found.sort();
+    let listed = EVENTS.map(|(name, ..)| name);
+    assert_eq!(found, listed);
+}
+
+#[tokio::test]
+async fn each_event_does_what_its_name_says() {
+    let system = System::start_with(&["--faults"]);
+    for (name, status, operations) in EVENTS {
+        system.table().clear().await;
+        if function_of(name) == "message" {
+            invoke(&system, "connect").await;
+        }
+        system.faults().forget().await;
+        let answer = invoke(&system, name).await;
+        assert_eq!(answer["statusCode"], status, "{name}: {answer}");
+        if status >= 400 {
+            let body: Value = answer["body"]
+                .as_str()
+                .and_then(|body| serde_json::from_str(body).ok())
+                .expect("JSON");
+            assert!(body["error"].is_string(), "{name}: {answer}");
+        }
+        let mut made = system.faults().made().await;
+        // An earlier `connect` may still be trying to greet.
+        made.retain(|made| made.function == function_of(name));
+        // What comes after its answer has another test.
+        made.retain(|made| made.function != "connect" || made.is_write() || made.is_read());
+        let made: Vec<&str> = made.iter().map(|made| made.operation.as_str()).collect();
+        assert_eq!(made, operations, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_one_event_writes_the_next_one_reads() {
+    let system = System::start();
+    invoke(&system, "publisher").await;
+    invoke(&system, "publisher-many-channels").await;
+    let polled = invoke(&system, "status").await;
+    let body = polled["body"].as_str().expect("text");
+    let body: Value = serde_json::from_str(body).expect("JSON");
+    let channels: Vec<&Value> = body["events"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|event| &event["channel"])
+        .collect();
+    assert_eq!(json!(channels), json!(["orders", "orders", "invoices"]));
+}
