@@ -23,7 +23,8 @@ const WAITING_MAX: usize = 1_024;
 pub const REGION: &str = "us-east-1";
 
 /// How long an invocation may take, and the work after its response with it. As in the template.
-fn timeout(function: &str) -> Duration {
+#[must_use]
+pub fn timeout(function: &str) -> Duration {
     Duration::from_secs(match function {
         "connect" | "token" | "status" => 10,
         "message" => 20,
