@@ -21,6 +21,8 @@ pub struct Made {
     pub target: String,
     /// What DynamoDB would bill.
     pub capacity_units: f64,
+    /// The answer's status; 0 while there is none.
+    pub status: u64,
     /// The fault it met.
     pub fault: Option<String>,
 }
@@ -102,6 +104,7 @@ impl Faults<'_> {
             operation: text(&made["operation"]).expect("a name"),
             target: text(&made["target"]).expect("a name"),
             capacity_units: made["capacity_units"].as_f64().expect("a number"),
+            status: made["status"].as_u64().expect("a number"),
             fault: text(&made["fault"]),
         });
         made.collect()
