@@ -1,4 +1,4 @@
-//! Issuing a token.
+//! Issuing a token: one write, so there is no half of it.
 
 use crate::app::App;
 use crate::aws::Services;

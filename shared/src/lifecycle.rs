@@ -1,14 +1,25 @@
 //! A connection's beginning and end: admit, greet, forget.
 //!
-//! # The order of writes, and what a half-done one leaves
+//! # The order of writes, what a half-done one leaves, and who repairs it
 //!
-//! *Admit*: (1) use the token, (2) record the connection. A crash between them spends the token
-//! for a connection that API Gateway then refuses: its bearer asks for another one.
+//! *Admit*: (1) use the token, (2) record the connection. After (1) alone the token is spent for a
+//! connection that API Gateway then refuses: its bearer asks for another one. After (2) without an
+//! answer there is a row of a connection that never was: nothing hangs on it, and it goes by its
+//! TTL.
+//!
+//! *Displace*, when a token admits again: close each connection that it admitted before, forget it,
+//! and (last) take it off the token. Until then the token names it, and its next use does all of it
+//! again.
 //!
 //! *Forget*: (1) mark the connection closed, then for each channel (2) delete the subscriber's row,
-//! (3) count it out if there was one, (4) delete the connection's own row. Repeating it finishes
-//! what a crash left. A crash between (2) and (3) leaves the count too high, which a publication
-//! that finds nobody corrects.
+//! (3) count it out if there was one, (4) delete the connection's own row. Own rows say what is
+//! left to be done and go last, so that repeating it finishes what a crash left: Lambda repeats a
+//! failed `disconnect`, and so does whoever posts to the connection next and finds it gone. After
+//! (2) alone the count is too high, which a publication that finds nobody corrects.
+//!
+//! *Reap*: forget, then (5) the subscriber's row that led there and (6) its count. That row is all
+//! there is when a subscribe died before it wrote the connection's own: it is removed by the first
+//! publication that meets it.
 
 use futures_util::StreamExt as _;
 use futures_util::stream;

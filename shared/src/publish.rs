@@ -1,6 +1,6 @@
 //! Publishing: a serial, the log, then every subscriber.
 //!
-//! # The order of writes, and what a half-done one leaves
+//! # The order of writes, what a half-done one leaves, and who repairs it
 //!
 //! (1) take a serial on every channel, (2) put the publication into each channel's log, (3) post.
 //! A crash after (1) leaves serials that nothing is published under: readers close them after 2 s.

@@ -5,6 +5,9 @@
 //! the contiguous prefix is shown. A serial that is still missing 2 s after its successor was
 //! published belongs to a publisher that died, and is closed: if the publisher lives after all, it
 //! finds its serial closed and takes another.
+//!
+//! To close a serial is one conditional write, and each reader that meets the hole does it: there is
+//! no half of it.
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;

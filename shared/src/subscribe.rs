@@ -1,6 +1,6 @@
 //! Joining and leaving a channel.
 //!
-//! # The order of writes, and what a half-done one leaves
+//! # The order of writes, what a half-done one leaves, and who repairs it
 //!
 //! *Subscribe*: (1) count up, (2) the subscriber's row, (3) the connection's own row, (4) the
 //! acknowledgement. After (1) alone the count is too high, which a publication that finds nobody

@@ -71,6 +71,53 @@ async fn one_bad_recipient_costs_nobody_else_a_copy() {
 }
 
 #[tokio::test]
+async fn a_share_of_bad_recipients_costs_the_others_nothing() {
+    const MANY: usize = 60;
+    let stage = Stage::new();
+    let mut sockets = Vec::new();
+    for _ in 0..MANY {
+        let (mut socket, id) = stage.connect().await;
+        socket.subscribe("orders").await;
+        sockets.push((socket, id));
+    }
+    // It is always the same ones, and the last two faults end them: so their shares grow.
+    for (fault, share) in [
+        ("drop", 0.3),
+        ("fail", 0.3),
+        ("lose_answer", 0.3),
+        ("silence", 0.3),
+        ("throttle", 0.3),
+        ("gone", 0.6),
+    ] {
+        let rule = json!([{
+            "function": "publisher", "operation": "PostToConnection", "share": share, "fault": fault,
+        }]);
+        stage.faults().forget().await;
+        stage.faults().set(rule).await;
+        stage
+            .publish(json!({"name": "e", "channel": "orders", "data": fault}))
+            .await;
+        stage.faults().lift().await;
+        let mut made = stage.faults().made().await;
+        made.retain(|made| made.fault.is_some());
+        let hit = |id: &String| made.iter().any(|made| made.target == *id);
+        let all = sockets.len();
+        let count = sockets.iter().filter(|(_, id)| hit(id)).count();
+        assert!((1..all).contains(&count), "{fault}: {count} of {all}");
+        for (socket, id) in &mut sockets {
+            let (copies, open) = copies(socket, fault).await;
+            if hit(id) {
+                assert!(copies <= 1, "{fault}: {copies} copies");
+            } else {
+                assert_eq!((copies, open), (1, true), "{fault}");
+            }
+        }
+        // One that stays throttled is closed.
+        sockets.retain(|(_, id)| !(hit(id) && fault == "throttle"));
+    }
+}
+
+#[tokio::test]
 async fn a_recipient_that_is_gone_is_asked_once() {
     let stage = Stage::new();
     let mut sockets = Vec::new();
@@ -135,15 +182,68 @@ async fn a_publisher_that_dies_posts_nothing_twice() {
 }
 
 #[tokio::test]
+async fn what_the_table_never_answers_is_asked_again() {
+    let stage = Stage::new();
+    let silence = async |function: &str, operation: &str| {
+        let rule = json!([{
+            "function": function, "operation": operation, "times": 1, "fault": "silence",
+        }]);
+        stage.faults().forget().await;
+        stage.faults().set(rule).await;
+    };
+    let met = async || {
+        let made = stage.faults().made().await;
+        assert!(made.iter().any(|made| made.fault.is_some()));
+    };
+    silence("connect", "write").await;
+    let mut socket = Socket::connect(&stage).await;
+    met().await;
+    silence("message", "read").await;
+    socket.subscribe("orders").await;
+    met().await;
+    silence("publisher", "read").await;
+    stage.served(&mut socket, "orders", "1").await;
+    met().await;
+}
+
+#[tokio::test]
 async fn reads_that_ask_for_the_latest_get_it() {
     let stage = Stage::new();
-    stage
-        .faults()
-        .set(json!([{"operation": "read", "fault": "stale"}]))
-        .await;
+    let stale = json!([{"operation": "read", "fault": "stale"}]);
+    stage.faults().set(stale).await;
     let (mut socket, _) = stage.connect().await;
     socket.subscribe("orders").await;
     stage.served(&mut socket, "orders", "1").await;
     let polled = stage.poll("channels=orders").await.json();
     assert_eq!(polled["events"][0]["data"], "1", "{polled}");
+
+    // The fault is one: who does not ask for the latest gets what was before the last write.
+    let read = async |consistent: bool| {
+        let key = json!({"pk": {"S": "chan/1001/orders"}, "sk": {"S": "chan"}});
+        let item = stage
+            .faults()
+            .table("GetItem", json!({"Key": key, "ConsistentRead": consistent}))
+            .await;
+        item["Item"]["serial"]["N"]
+            .as_str()
+            .expect("a number")
+            .to_owned()
+    };
+    stage.served(&mut socket, "orders", "2").await;
+    // Its last write was to the log, the one before to the channel's item.
+    assert_eq!(read(false).await, read(true).await);
+    let hold = json!([
+        {"operation": "PutItem", "containing": "log/1001/orders", "fault": "hold"},
+        {"operation": "read", "fault": "stale"},
+    ]);
+    stage.faults().set(hold).await;
+    let publishing = stage.served(&mut socket, "orders", "3");
+    let reading = async {
+        stage.faults().held(1).await;
+        let (stale, latest) = (read(false).await, read(true).await);
+        stage.faults().lift().await;
+        (stale, latest)
+    };
+    let ((), (stale, latest)) = tokio::join!(publishing, reading);
+    assert_ne!(stale, latest);
 }

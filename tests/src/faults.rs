@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::table::dynamodb_request;
 use crate::{PATIENCE, System};
 
 /// The controls of a system that was started with `--faults`.
@@ -74,6 +75,22 @@ impl Faults<'_> {
 
     async fn state(&self) -> Value {
         serde_json::from_str(&self.call("GET", "requests", String::new()).await).expect("JSON")
+    }
+
+    /// Asks the table as a function does: through the proxy.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub async fn table(&self, operation: &str, mut body: Value) -> Value {
+        body["TableName"] = json!(self.system.variable("TABLE_NAME"));
+        let request = dynamodb_request(
+            self.system,
+            &format!("{}/tests/none/", self.base),
+            operation,
+            &body,
+        );
+        let answer = request.send().await.expect("an answer");
+        serde_json::from_str(&answer.text().await.expect("a body")).expect("JSON")
     }
 
     /// Puts these rules in force, instead of those that were.

@@ -30,18 +30,7 @@ impl Table<'_> {
     /// When it does not.
     pub async fn call(&self, operation: &str, mut body: Value) -> Value {
         body["TableName"] = json!(self.name);
-        let request = self
-            .system
-            .client()
-            .post(&self.endpoint)
-            .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
-            .header("content-type", "application/x-amz-json-1.0")
-            .header("x-amz-date", "20260101T000000Z")
-            .header(
-                "authorization",
-                "AWS4-HMAC-SHA256 Credential=tests/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0",
-            )
-            .body(body.to_string());
+        let request = dynamodb_request(self.system, &self.endpoint, operation, &body);
         let answer = request.send().await.expect("an answer");
         let status = answer.status();
         let text = answer.text().await.expect("a body");
@@ -83,6 +72,26 @@ impl Table<'_> {
             .collect();
         self.call("PutItem", json!({ "Item": item })).await;
     }
+}
+
+/// A call of DynamoDB's API. Whose signature it has nobody checks here.
+pub(crate) fn dynamodb_request(
+    system: &System,
+    endpoint: &str,
+    operation: &str,
+    body: &Value,
+) -> reqwest::RequestBuilder {
+    system
+        .client()
+        .post(endpoint)
+        .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
+        .header("content-type", "application/x-amz-json-1.0")
+        .header("x-amz-date", "20260101T000000Z")
+        .header(
+            "authorization",
+            "AWS4-HMAC-SHA256 Credential=tests/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0",
+        )
+        .body(body.to_string())
 }
 
 fn typed(value: &Value) -> Value {
