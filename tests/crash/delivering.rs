@@ -7,6 +7,17 @@ use crate::stage::Stage;
 
 const RECIPIENTS: usize = 8;
 
+/// So many sockets on one channel, with their connections' ids.
+async fn recipients(stage: &Stage, count: usize) -> Vec<(Socket, String)> {
+    let mut sockets = Vec::new();
+    for _ in 0..count {
+        let (mut socket, id) = stage.connect().await;
+        socket.subscribe("orders").await;
+        sockets.push((socket, id));
+    }
+    sockets
+}
+
 /// How many copies of a publication a socket has got, and whether it is still open.
 async fn copies(socket: &mut Socket, data: &str) -> (usize, bool) {
     socket.send_event("pusher:ping", json!({})).await;
@@ -28,12 +39,7 @@ async fn copies(socket: &mut Socket, data: &str) -> (usize, bool) {
 #[tokio::test]
 async fn one_bad_recipient_costs_nobody_else_a_copy() {
     let stage = Stage::new();
-    let mut sockets = Vec::new();
-    for _ in 0..RECIPIENTS {
-        let (mut socket, id) = stage.connect().await;
-        socket.subscribe("orders").await;
-        sockets.push((socket, id));
-    }
+    let mut sockets = recipients(&stage, RECIPIENTS).await;
     // The fault, how often, how many copies the one it hits may get, and whether it stays.
     for (n, (fault, times, allowed, stays)) in [
         ("drop", 1, 0..=0, true),
@@ -72,14 +78,8 @@ async fn one_bad_recipient_costs_nobody_else_a_copy() {
 
 #[tokio::test]
 async fn a_share_of_bad_recipients_costs_the_others_nothing() {
-    const MANY: usize = 60;
     let stage = Stage::new();
-    let mut sockets = Vec::new();
-    for _ in 0..MANY {
-        let (mut socket, id) = stage.connect().await;
-        socket.subscribe("orders").await;
-        sockets.push((socket, id));
-    }
+    let mut sockets = recipients(&stage, 60).await;
     // It is always the same ones, and the last two faults end them: so their shares grow.
     for (fault, share) in [
         ("drop", 0.3),
@@ -120,12 +120,7 @@ async fn a_share_of_bad_recipients_costs_the_others_nothing() {
 #[tokio::test]
 async fn a_recipient_that_is_gone_is_asked_once() {
     let stage = Stage::new();
-    let mut sockets = Vec::new();
-    for _ in 0..RECIPIENTS {
-        let (mut socket, id) = stage.connect().await;
-        socket.subscribe("orders").await;
-        sockets.push((socket, id));
-    }
+    let mut sockets = recipients(&stage, RECIPIENTS).await;
     let posts = json!([{ "operation": "PostToConnection", "containing": sockets[0].1.replace('=', "%3D"), "fault": "gone" }]);
     stage.faults().set(posts).await;
     stage.faults().forget().await;
@@ -147,12 +142,7 @@ async fn a_recipient_that_is_gone_is_asked_once() {
 #[tokio::test]
 async fn a_publisher_that_dies_posts_nothing_twice() {
     let stage = Stage::new();
-    let mut sockets = Vec::new();
-    for _ in 0..RECIPIENTS {
-        let (mut socket, _) = stage.connect().await;
-        socket.subscribe("orders").await;
-        sockets.push(socket);
-    }
+    let mut sockets = recipients(&stage, RECIPIENTS).await;
     for skip in 0..RECIPIENTS {
         for fault in ["kill", "kill_after"] {
             let data = format!("{skip} {fault}");
@@ -164,7 +154,7 @@ async fn a_publisher_that_dies_posts_nothing_twice() {
             let body = json!({"name": "e", "channel": "orders", "data": data}).to_string();
             let reply = stage.post("/apps/1001/events", body).await;
             assert_eq!(reply.status, 500, "{data}: {reply:?}");
-            for socket in &mut sockets {
+            for (socket, _) in &mut sockets {
                 let (copies, open) = copies(socket, &data).await;
                 assert!(copies <= 1 && open, "{data}: {copies} copies");
             }

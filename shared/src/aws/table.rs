@@ -167,6 +167,26 @@ fn read<T: DeserializeOwned>(operation: &'static str, item: Item) -> Result<T, F
     })
 }
 
+/// What a conditional write gave; `None`: its condition did not hold, and nothing was written.
+fn conditional<T, E>(
+    operation: &'static str,
+    written: Result<T, SdkError<E>>,
+) -> Result<Option<T>, Fault>
+where
+    E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+{
+    match written {
+        Ok(output) => Ok(Some(output)),
+        Err(error) => match error
+            .as_service_error()
+            .and_then(ProvideErrorMetadata::code)
+        {
+            Some("ConditionalCheckFailedException") => Ok(None),
+            Some(_) | None => Err(fault(operation, error)),
+        },
+    }
+}
+
 /// What an SDK error means to the log and to the caller.
 fn fault<E>(operation: &'static str, error: SdkError<E>) -> Fault
 where

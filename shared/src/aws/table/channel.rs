@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::types::ReturnValue;
 use serde::Deserialize;
 
-use super::{ChannelKey, Table, fault, number, partition, read, string};
+use super::{ChannelKey, Table, conditional, fault, number, partition, read, string};
 use crate::error::Fault;
 use crate::limits::{CHANNEL_IDLE_SECS, JOIN_GRACE_SECS};
 use crate::schema::{PARTITION_KEY, SORT_KEY, TTL};
@@ -135,18 +135,8 @@ impl Table {
             .expression_attribute_values(":none", number(0))
             .customize()
             .config_override(SdkConfig::builder().retry_config(RetryConfig::disabled()));
-        match update.send().await {
-            Ok(_) => Ok(()),
-            // Already corrected to none.
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(fault("count subscriber out", error)),
-        }
+        // Or it was already corrected to none.
+        conditional("count subscriber out", update.send().await).map(drop)
     }
 
     /// Sets the count to none after a consistent query found nobody, unless somebody was counted
@@ -170,16 +160,6 @@ impl Table {
             .expression_attribute_values(":none", number(0))
             .expression_attribute_values(":seen", number(seen))
             .expression_attribute_values(":settled", number(at.minus_secs(JOIN_GRACE_SECS).0));
-        match update.send().await {
-            Ok(_) => Ok(()),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(fault("correct count", error)),
-        }
+        conditional("correct count", update.send().await).map(drop)
     }
 }

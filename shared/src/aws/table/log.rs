@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use serde::Deserialize;
 
-use super::{ChannelKey, Table, fault, item, number, partition, read, string};
+use super::{ChannelKey, Table, conditional, fault, item, number, partition, read, string};
 use crate::error::Fault;
 use crate::event::{EventData, EventName};
 use crate::limits::RETENTION_SECS;
@@ -135,17 +135,7 @@ impl Table {
             .table_name(&self.name)
             .set_item(Some(row))
             .condition_expression("attribute_not_exists(pk)");
-        match put.send().await {
-            Ok(_) => Ok(()),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(fault("close serial", error)),
-        }
+        conditional("close serial", put.send().await).map(drop)
     }
 
     /// Reads up to `limit` rows from a serial on, expired or not: one consistent query.

@@ -5,12 +5,10 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use serde::Deserialize;
 
-use super::{ChannelKey, Table, fault, item, number, partition, read, string};
+use super::{ChannelKey, Table, conditional, fault, item, number, partition, read, string};
 use crate::error::Fault;
 use crate::limits::UNSUBSCRIBED_MARK_SECS;
 use crate::schema::{PARTITION_KEY, SORT_KEY, TTL};
@@ -115,24 +113,18 @@ impl Table {
             .expression_attribute_names("#at", "at")
             .expression_attribute_values(":at", number(at.0))
             .return_values(ReturnValue::AllOld);
-        let error = match put.send().await {
-            Ok(put) => {
-                let Some(old) = put.attributes else {
-                    return Ok(SubscriberPut::Added);
-                };
-                let old: Operation = read(OPERATION, old)?;
-                return Ok(if old.op == op {
-                    SubscriberPut::Added
-                } else {
-                    SubscriberPut::Replaced
-                });
-            }
-            Err(error) => error,
+        let Some(put) = conditional(OPERATION, put.send().await)? else {
+            return Ok(SubscriberPut::Outrun);
         };
-        match error.as_service_error() {
-            Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(SubscriberPut::Outrun),
-            Some(_) | None => Err(fault(OPERATION, error)),
-        }
+        let Some(old) = put.attributes else {
+            return Ok(SubscriberPut::Added);
+        };
+        let old: Operation = read(OPERATION, old)?;
+        Ok(if old.op == op {
+            SubscriberPut::Added
+        } else {
+            SubscriberPut::Replaced
+        })
     }
 
     /// Deletes a subscriber's row, if it was written when `written` says. Whether there was one decides whether the channel has one subscriber less. One write; a repeated attempt
@@ -145,7 +137,6 @@ impl Table {
         subscriber: Subscriber<'_>,
         written: Written,
     ) -> Result<bool, Fault> {
-        const OPERATION: &str = "delete subscriber";
         let mut delete = self
             .client
             .delete_item()
@@ -167,17 +158,9 @@ impl Table {
                 .expression_attribute_names("#at", "at")
                 .expression_attribute_values(":at", number(at.0));
         }
-        match delete.send().await {
-            Ok(deleted) => Ok(deleted.attributes.is_some_and(|old| !old.is_empty())),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(fault(OPERATION, error)),
-        }
+        let deleted = conditional("delete subscriber", delete.send().await)?;
+        let old = deleted.and_then(|deleted| deleted.attributes);
+        Ok(old.is_some_and(|old| !old.is_empty()))
     }
 
     /// Puts a connection's own row, unless it has left the channel since. On a tie the
@@ -208,17 +191,7 @@ impl Table {
             .condition_expression("attribute_not_exists(pk) OR #at <= :at")
             .expression_attribute_names("#at", "at")
             .expression_attribute_values(":at", number(at.0));
-        match put.send().await {
-            Ok(_) => Ok(true),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(fault("put own subscription", error)),
-        }
+        conditional("put own subscription", put.send().await).map(|put| put.is_some())
     }
 
     /// Marks a channel as left in the connection's own row, joined or not, unless it was joined
@@ -258,17 +231,11 @@ impl Table {
                 number(at.plus_secs(UNSUBSCRIBED_MARK_SECS).secs()),
             )
             .return_values(ReturnValue::AllNew);
-        let error = match update.send().await {
-            Ok(updated) => {
-                let row: Left = read(OPERATION, updated.attributes.unwrap_or_default())?;
-                return Ok(row.app.zip(row.shard));
-            }
-            Err(error) => error,
+        let Some(updated) = conditional(OPERATION, update.send().await)? else {
+            return Ok(None);
         };
-        match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
-            Some(_) | None => Err(fault(OPERATION, error)),
-        }
+        let row: Left = read(OPERATION, updated.attributes.unwrap_or_default())?;
+        Ok(row.app.zip(row.shard))
     }
 
     /// Reads some subscribers of one shard: one consistent query of at most 1 MB, some 10,000

@@ -1,10 +1,9 @@
 //! A token's row: what it grants, how long, and which connections it has admitted.
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use serde::Deserialize;
 
-use super::{Table, fault, item, number, partition, read, string};
+use super::{Table, conditional, fault, item, number, partition, read, string};
 use crate::error::Fault;
 use crate::schema::{PARTITION_KEY, SORT_KEY, TTL};
 use crate::socket_id::ConnectionId;
@@ -105,31 +104,25 @@ impl Table {
             .expression_attribute_values(":app", string(app_id))
             .expression_attribute_values(":now", number(now.0))
             .return_values(ReturnValue::AllOld);
-        let error = match update.send().await {
-            Ok(used) => {
-                let mut old = used.attributes.unwrap_or_default();
-                let used_by = old
-                    .remove("used_by")
-                    .and_then(|set| set.as_ss().ok().cloned())
-                    .unwrap_or_default();
-                let displaced = used_by
-                    .into_iter()
-                    .map(ConnectionId::new)
-                    .filter(|other| other != id)
-                    .collect();
-                let TokenRow { grant } = read(OPERATION, old)?;
-                let grant = serde_json::from_str(&grant).map_err(|source| Fault::Row {
-                    operation: OPERATION,
-                    source: source.into(),
-                })?;
-                return Ok(Some(Used { grant, displaced }));
-            }
-            Err(error) => error,
+        let Some(used) = conditional(OPERATION, update.send().await)? else {
+            return Ok(None);
         };
-        match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
-            Some(_) | None => Err(fault(OPERATION, error)),
-        }
+        let mut old = used.attributes.unwrap_or_default();
+        let used_by = old
+            .remove("used_by")
+            .and_then(|set| set.as_ss().ok().cloned())
+            .unwrap_or_default();
+        let displaced = used_by
+            .into_iter()
+            .map(ConnectionId::new)
+            .filter(|other| other != id)
+            .collect();
+        let TokenRow { grant } = read(OPERATION, old)?;
+        let grant = serde_json::from_str(&grant).map_err(|source| Fault::Row {
+            operation: OPERATION,
+            source: source.into(),
+        })?;
+        Ok(Some(Used { grant, displaced }))
     }
 
     /// Forgets that a token admitted connections which are closed by now. One write; may be
@@ -148,17 +141,7 @@ impl Table {
             .update_expression("DELETE used_by :closed")
             .condition_expression("attribute_exists(pk)")
             .expression_attribute_values(":closed", AttributeValue::Ss(closed));
-        match update.send().await {
-            Ok(_) => Ok(()),
-            // It went by itself.
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(fault("release token", error)),
-        }
+        // Or it went by itself.
+        conditional("release token", update.send().await).map(drop)
     }
 }
