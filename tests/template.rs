@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use functions::FUNCTIONS;
-use local::host::timeout;
+use local::settings::timeout;
 use serde_json::{Value, json};
 use shared::schema::{PARTITION_KEY, SORT_KEY, TTL};
 use tests::{PATIENCE, Socket, System, workspace};

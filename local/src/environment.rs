@@ -5,33 +5,23 @@
 
 use std::io::Write as _;
 use std::process::{ExitStatus, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use serde_json::json;
 use shared::config::variable;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
-use uuid::Uuid;
 
-use crate::host::{Function, Host, Job, Outcome};
-use crate::runtime_api::{Call, Invocation};
+use crate::function::{Call, Function, Invocation, Job, Outcome, error_body};
+use crate::settings::Settings;
+use crate::stop::Stop;
 
 /// How long a function may take to start.
 const INIT_PATIENCE: Duration = Duration::from_secs(10);
 /// Before a function's name, its name in full.
 const ARN_PREFIX: &str = "arn:aws:lambda:us-east-1:123456789012:function:";
-
-/// Lambda's error object.
-#[must_use]
-pub fn error_body(error_type: &str, message: &str) -> Bytes {
-    json!({ "errorType": error_type, "errorMessage": message })
-        .to_string()
-        .into()
-}
 
 /// Why an environment ended.
 enum End {
@@ -45,44 +35,45 @@ enum End {
     Stopped,
 }
 
-/// Runs an environment from its first invocation to its end.
-pub(crate) async fn run(host: Host, function: Arc<Function>, first: Job) {
-    let id = Uuid::now_v7().simple().to_string();
-    let (calls, mut called) = mpsc::channel(4);
-    let (jobs, mut given) = mpsc::channel(1);
-    host.register(&id, calls);
-    let unbegun = match spawn(&host, function.name, &id) {
-        Ok(mut child) => {
-            show_output(&mut child, function.name, host.settings().quiet);
-            let mut environment = Environment {
-                host: &host,
-                function: &function,
-                id: &id,
-                child,
-                called: &mut called,
-                jobs,
-                unbegun: None,
-            };
-            environment.work(first, &mut given).await;
-            // It may have ended by itself; either way it is gone before another one starts.
-            let _ = environment.child.kill().await;
-            given.close();
-            environment.unbegun.take().or_else(|| given.try_recv().ok())
-        }
+/// Runs an environment from its first job to its end. Gives back a job that it was given but has
+/// not begun.
+pub(crate) async fn run(
+    settings: &Settings,
+    function: &Function,
+    id: &str,
+    called: mpsc::Receiver<Call>,
+    first: Job,
+) -> Option<Job> {
+    let mut child = match spawn(settings, function.name, id) {
+        Ok(child) => child,
         Err(error) => {
             let message = format!("RequestId: {} Error: {error}", first.request_id);
             let _ = first.reply.send(Outcome::Failed(error_body(
                 "Runtime.InvalidEntrypoint",
                 &message,
             )));
-            None
+            return None;
         }
     };
-    host.ended(&function, &id, unbegun);
+    show_output(&mut child, function.name, settings.quiet);
+    let (jobs, mut given) = mpsc::channel(1);
+    let mut environment = Environment {
+        function,
+        id,
+        child,
+        called,
+        jobs,
+        unbegun: None,
+        stop: settings.stop.clone(),
+    };
+    environment.work(first, &mut given).await;
+    // It may have ended by itself; either way it is gone before another one starts.
+    let _ = environment.child.kill().await;
+    given.close();
+    environment.unbegun.take().or_else(|| given.try_recv().ok())
 }
 
-fn spawn(host: &Host, name: &'static str, id: &str) -> std::io::Result<Child> {
-    let settings = host.settings();
+fn spawn(settings: &Settings, name: &'static str, id: &str) -> std::io::Result<Child> {
     let mut command = Command::new(settings.folder.join(name));
     command
         .env_clear()
@@ -136,13 +127,13 @@ fn show_output(child: &mut Child, name: &'static str, quiet: bool) {
 }
 
 struct Environment<'a> {
-    host: &'a Host,
     function: &'a Function,
     id: &'a str,
     child: Child,
-    called: &'a mut mpsc::Receiver<Call>,
+    called: mpsc::Receiver<Call>,
     jobs: mpsc::Sender<Job>,
     unbegun: Option<Job>,
+    stop: Stop,
 }
 
 impl Environment<'_> {
@@ -244,11 +235,10 @@ impl Environment<'_> {
 
     /// Waits for work. `None`: the environment has ended.
     async fn idle(&mut self, given: &mut mpsc::Receiver<Job>) -> Option<Job> {
-        let mut stop = self.host.settings().stop.clone();
         tokio::select! {
             job = given.recv() => job,
             _ = self.child.wait() => None,
-            () = stop.stopped() => None,
+            () = self.stop.stopped() => None,
         }
     }
 
@@ -264,7 +254,6 @@ impl Environment<'_> {
     }
 
     async fn call(&mut self, deadline: Instant) -> Result<Call, End> {
-        let mut stop = self.host.settings().stop.clone();
         tokio::select! {
             // What it has said counts before how it ended.
             biased;
@@ -279,7 +268,7 @@ impl Environment<'_> {
                 Err(_) => Err(End::TimedOut),
             },
             status = self.child.wait() => Err(End::Exited(exit_text(status))),
-            () = stop.stopped() => Err(End::Stopped),
+            () = self.stop.stopped() => Err(End::Stopped),
         }
     }
 

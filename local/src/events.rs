@@ -1,11 +1,13 @@
-//! The events that API Gateway hands to a function, and the responses it takes back. Pure.
+//! The events that API Gateway hands to a function, and the responses it takes back.
 
 mod http;
 mod websocket;
 
+use std::time::SystemTime;
+
 use ::http::{HeaderMap, HeaderName, HeaderValue};
 
-pub use self::http::{HttpContext, HttpResponse, http};
+pub use self::http::{HttpContext, HttpResponse, Route, http};
 pub use websocket::ConnectionContext;
 
 /// The API's id in every event.
@@ -19,6 +21,16 @@ pub struct Time {
 }
 
 impl Time {
+    /// The time by this machine's clock.
+    #[must_use]
+    pub fn now() -> Self {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let millis = since.unwrap_or_default().as_millis();
+        Self {
+            epoch_ms: u64::try_from(millis).unwrap_or(u64::MAX),
+        }
+    }
+
     /// `24/Nov/2026:01:02:03 +0000`.
     fn text(self) -> String {
         const MONTHS: [&str; 12] = [

@@ -1,6 +1,5 @@
 //! The HTTP API: a request becomes an event, and a function's response an answer.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -10,24 +9,13 @@ use axum::response::Response;
 use http::{StatusCode, request};
 use uuid::Uuid;
 
-use crate::events::{self, HttpContext, HttpResponse};
-use crate::gateway::{Gateway, now};
-use crate::host::Outcome;
+use crate::events::{self, HttpContext, HttpResponse, Route, Time};
+use crate::function::Outcome;
+use crate::gateway::Gateway;
 use crate::serve::message;
 
 /// The HTTP API's limit for a function's answer.
 const INTEGRATION_PATIENCE: Duration = Duration::from_secs(30);
-
-/// The route that a request has taken.
-#[derive(Clone, Debug)]
-pub struct Route {
-    /// What it leads to.
-    pub function: &'static str,
-    /// `POST /apps/{app_id}/events`.
-    pub key: String,
-    /// What its path says.
-    pub parameters: HashMap<String, String>,
-}
 
 /// Calls the function of a route.
 pub(crate) async fn call(
@@ -47,7 +35,7 @@ pub(crate) async fn call(
     let context = HttpContext {
         route: &route,
         request_id: &Uuid::now_v7().to_string(),
-        at: now(),
+        at: Time::now(),
         domain: &gateway.domain,
         source_ip: &peer.ip().to_string(),
     };

@@ -17,10 +17,10 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::connections::{Connections, Posted, is_id};
 use crate::events::Time;
-use crate::gateway::now;
-use crate::host::{Host, Outcome};
+use crate::function::Outcome;
+use crate::host::Host;
 use crate::serve::{self, empty};
-use crate::system::Stop;
+use crate::stop::Stop;
 
 /// API Gateway's limit for a post.
 const POST_MAX_BYTES: usize = 131_072;
@@ -28,8 +28,6 @@ const POST_MAX_BYTES: usize = 131_072;
 const PAYLOAD_MAX_BYTES: usize = 1_048_576;
 /// How a signed request begins its authorization.
 const SIGNED: &[u8] = b"AWS4-HMAC-SHA256 ";
-/// How often Lambda repeats an asynchronous invocation that fails.
-const ASYNC_ATTEMPTS: usize = 3;
 
 /// Answers the functions until the system stops.
 pub(crate) async fn serve(
@@ -110,7 +108,7 @@ async fn post_to_connection(
         _ => bad("The data did not come"),
     })?;
     let text = Utf8Bytes::try_from(body).map_err(|_| bad("The data is not UTF-8"))?;
-    match connections.post(&id, text, now().epoch_ms) {
+    match connections.post(&id, text, Time::now().epoch_ms) {
         Posted::Queued => Ok(empty(StatusCode::OK)),
         Posted::Gone => Err(GONE),
         Posted::Full => Err(Refusal(
@@ -171,7 +169,7 @@ async fn invoke(
         .get("x-amz-invocation-type")
         .is_some_and(|kind| kind == "Event")
     {
-        tokio::spawn(async move { invoke_async(&host, &function, payload).await });
+        tokio::spawn(async move { host.invoke_async(&function, payload).await });
         return Ok(empty(StatusCode::ACCEPTED));
     }
     match host.invoke(&function, payload).await {
@@ -189,15 +187,5 @@ async fn invoke(
             "TooManyRequestsException",
             "Rate Exceeded.",
         )),
-    }
-}
-
-/// Invokes a function as Lambda does when nobody waits for the answer: until it succeeds, a few
-/// times.
-pub(crate) async fn invoke_async(host: &Host, function: &str, payload: Bytes) {
-    for _ in 0..ASYNC_ATTEMPTS {
-        if let Outcome::Answered(_) = host.invoke(function, payload.clone()).await {
-            return;
-        }
     }
 }

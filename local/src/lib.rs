@@ -10,12 +10,13 @@
 //! | [`system`] | starting and stopping all of it |
 //! | [`banner`] | what is said at the start |
 //! | [`table`] | the embedded DynamoDB |
-//! | [`host`], [`environment`], [`runtime_api`] | the functions: their queues, their processes, and what those speak |
-//! | [`gateway`], [`http_api`], [`websocket`] | the public port |
+//! | [`settings`] | what the functions are started with |
+//! | [`host`], [`function`], [`environment`], [`runtime_api`] | the functions: their queues, their processes, and what those speak |
+//! | [`routes`], [`gateway`], [`http_api`], [`websocket`] | the public port |
 //! | [`connections`], [`internal`] | `@connections` and the Invoke API, for the functions alone |
 //! | [`faults`] | what can go wrong on AWS, on demand |
 //! | [`events`] | the shapes of the events, pure |
-//! | [`serve`] | listening, and what all three servers share |
+//! | [`serve`], [`stop`] | listening, and when to end: what all servers share |
 //!
 //! Limits are enforced rather than forgiven: what fails on AWS fails here.
 
@@ -26,12 +27,16 @@ pub mod connections;
 pub mod environment;
 pub mod events;
 pub mod faults;
+pub mod function;
 pub mod gateway;
 pub mod host;
 pub mod http_api;
 pub mod internal;
+pub mod routes;
 pub mod runtime_api;
 pub mod serve;
+pub mod settings;
+pub mod stop;
 pub mod system;
 pub mod table;
 pub mod websocket;

@@ -10,50 +10,13 @@ use http::{HeaderValue, StatusCode};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use crate::function::{Call, Invocation};
 use crate::host::Host;
 use crate::serve::{self, empty};
-use crate::system::Stop;
+use crate::stop::Stop;
 
 /// Lambda's limit for a response.
 const RESPONSE_MAX_BYTES: usize = 6 * 1_024 * 1_024;
-/// What an environment says.
-#[derive(Debug)]
-pub enum Call {
-    /// It is ready for an invocation.
-    Next(oneshot::Sender<Invocation>),
-    /// The response to one.
-    Response {
-        /// Which.
-        request_id: String,
-        /// The response.
-        body: Bytes,
-    },
-    /// One has failed.
-    Error {
-        /// Which.
-        request_id: String,
-        /// Lambda's error object.
-        body: Bytes,
-    },
-    /// It cannot start.
-    InitError(Bytes),
-    /// Not its own word: it is to be killed.
-    Kill,
-}
-
-/// An invocation on its way into an environment.
-#[derive(Debug)]
-pub struct Invocation {
-    /// Names it.
-    pub request_id: String,
-    /// When its time is up, in unix milliseconds.
-    pub deadline_ms: u128,
-    /// The function's name in full.
-    pub arn: String,
-    /// The event.
-    pub payload: Bytes,
-}
-
 /// Answers the environments until the system stops.
 pub(crate) async fn serve(listener: TcpListener, host: Host, stop: Stop) {
     let runtime = Router::new()

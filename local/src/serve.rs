@@ -15,7 +15,7 @@ use serde_json::Value;
 use tokio::net::{TcpListener, TcpSocket};
 use tower::ServiceExt as _;
 
-use crate::system::Stop;
+use crate::stop::Stop;
 
 /// Connections that may wait to be taken.
 const BACKLOG: u32 = 4_096;

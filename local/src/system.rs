@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use functions::FUNCTIONS;
 use shared::config::variable;
-use tokio::sync::{mpsc, watch};
 
 use crate::args::Args;
 use crate::connections::Connections;
 use crate::faults::proxy::{Proxy, Upstreams};
 use crate::gateway::{Gateway, Limits};
-use crate::host::{Endpoints, Host, Settings};
-use crate::{binaries, internal, runtime_api, serve, table};
+use crate::host::Host;
+use crate::settings::{Endpoints, Settings};
+use crate::stop::{Stop, Stopper};
+use crate::{binaries, internal, routes, runtime_api, serve, table};
 
 /// How long stopping may take: under the 2 s within which everything has to be gone.
 const STOP_PATIENCE: Duration = Duration::from_millis(1_500);
@@ -22,28 +23,11 @@ const STOP_PATIENCE: Duration = Duration::from_millis(1_500);
 /// The stage in the `@connections` endpoint.
 const STAGE: &str = "live";
 
-/// Tells that the system stops. Held by everything that runs, so that the end of the last one is
-/// seen, too.
-#[derive(Clone)]
-pub struct Stop {
-    stopping: watch::Receiver<bool>,
-    _alive: mpsc::Sender<()>,
-}
-
-impl Stop {
-    /// Waits until the system stops.
-    pub async fn stopped(&mut self) {
-        // An error means that the system is no more.
-        let _ = self.stopping.wait_for(|stopping| *stopping).await;
-    }
-}
-
 /// A running system.
 pub struct System {
     base: String,
     faults: Option<String>,
-    stopping: watch::Sender<bool>,
-    ended: mpsc::Receiver<()>,
+    stopper: Stopper,
 }
 
 impl System {
@@ -62,13 +46,7 @@ impl System {
         }
         let folder = binaries::folder()?;
 
-        let (stopping, stop) = watch::channel(false);
-        let (alive, ended) = mpsc::channel(1);
-        let stop = Stop {
-            stopping: stop,
-            _alive: alive,
-        };
-
+        let (stopper, stop) = Stop::new();
         let (table, table_address) = serve::listen(loopback, 0)?;
         let (internal, internal_address) = serve::listen(loopback, 0)?;
         let (runtime, runtime_address) = serve::listen(loopback, 0)?;
@@ -132,12 +110,11 @@ impl System {
             host,
             stop.clone(),
         ));
-        tokio::spawn(gateway.serve(public));
+        tokio::spawn(routes::serve(public, gateway));
         Ok(Self {
             base: format!("http://{public_address}"),
             faults: faults_address.map(|address| format!("http://{address}")),
-            stopping,
-            ended,
+            stopper,
         })
     }
 
@@ -154,10 +131,9 @@ impl System {
     }
 
     /// Closes every socket, ends every function, and returns when all is gone.
-    pub async fn stop(mut self) {
-        let _ = self.stopping.send(true);
+    pub async fn stop(self) {
         // What has not ended by then ends with the process; the functions are killed with it.
-        let _ = tokio::time::timeout(STOP_PATIENCE, self.ended.recv()).await;
+        let _ = tokio::time::timeout(STOP_PATIENCE, self.stopper.stop()).await;
     }
 }
 

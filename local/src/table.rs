@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use shared::schema::{PARTITION_KEY, SORT_KEY, TTL};
 use tokio::net::TcpListener;
 
-use crate::system::Stop;
+use crate::stop::Stop;
 
 /// The table's name.
 pub const TABLE_NAME: &str = "channels";

@@ -26,10 +26,9 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use uuid::Uuid;
 
 use crate::connections::{self, Handle, Outgoing, Peer};
-use crate::events::{ConnectionContext, header};
-use crate::gateway::{Gateway, now};
-use crate::host::Outcome;
-use crate::internal::invoke_async;
+use crate::events::{ConnectionContext, Time, header};
+use crate::function::Outcome;
+use crate::gateway::Gateway;
 use crate::serve::{empty, message};
 
 /// API Gateway's limits.
@@ -68,7 +67,7 @@ pub(crate) async fn upgrade(
             .insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         return answer;
     };
-    let at = now();
+    let at = Time::now();
     let context = ConnectionContext {
         id: connections::new_id(),
         connected_at: at,
@@ -189,8 +188,9 @@ async fn run(gateway: Gateway, context: ConnectionContext, upgraded: OnUpgrade) 
         }
         Err(_) => Ended::by_client(1006, "Connection closed abnormally"),
     };
-    let event = context.disconnect(&request_id(), now(), ended.code, &ended.reason);
-    invoke_async(&gateway.host, "disconnect", event.to_string().into()).await;
+    let event = context.disconnect(&request_id(), Time::now(), ended.code, &ended.reason);
+    let payload = event.to_string().into();
+    gateway.host.invoke_async("disconnect", payload).await;
 }
 
 async fn converse(gateway: &Gateway, context: &Arc<ConnectionContext>, stream: Stream) -> Ended {
@@ -235,7 +235,7 @@ async fn read(
             .await
             .expect("the semaphore is never closed");
         let next = source.next().await;
-        let at = now();
+        let at = Time::now();
         last_active.store(at.epoch_ms, Ordering::Relaxed);
         match next {
             Some(Ok(Message::Text(text))) => {
@@ -274,12 +274,7 @@ async fn read(
 }
 
 /// Hands one message to the function. Of its failure the client learns in API Gateway's words.
-async fn deliver(
-    gateway: &Gateway,
-    context: &ConnectionContext,
-    at: crate::events::Time,
-    text: &str,
-) {
+async fn deliver(gateway: &Gateway, context: &ConnectionContext, at: Time, text: &str) {
     let request_id = request_id();
     let event = context.message(&request_id, at, text);
     let said = match gateway
@@ -346,7 +341,7 @@ async fn expire(gateway: &Gateway, last_active: &AtomicU64) -> Ended {
     let oldest = Instant::now() + limits.age;
     loop {
         let silent = Duration::from_millis(
-            now()
+            Time::now()
                 .epoch_ms
                 .saturating_sub(last_active.load(Ordering::Relaxed)),
         );

@@ -1,5 +1,7 @@
 //! The event of an HTTP API in payload format 2.0, and the response to it.
 
+use std::collections::HashMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, StatusCode, request};
@@ -7,10 +9,20 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{API_ID, Time, header, query_pairs, text};
-use crate::http_api::Route;
 
 /// The account in every event.
 const ACCOUNT_ID: &str = "123456789012";
+
+/// The route that a request has taken.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// What it leads to.
+    pub function: &'static str,
+    /// `POST /apps/{app_id}/events`.
+    pub key: String,
+    /// What its path says.
+    pub parameters: HashMap<String, String>,
+}
 
 /// What the HTTP API adds to a request.
 #[derive(Clone, Debug)]
@@ -163,8 +175,6 @@ impl HttpResponse {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
-
     use super::super::shape;
     use super::*;
 

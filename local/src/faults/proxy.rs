@@ -27,7 +27,7 @@ use tokio::sync::watch;
 use super::{Effect, Fault, Request, Rule, Rules};
 use crate::host::Host;
 use crate::serve::{self, empty, json};
-use crate::system::Stop;
+use crate::stop::Stop;
 
 /// More than any request that the functions make.
 const BODY_MAX_BYTES: usize = 16 * 1_024 * 1_024;

@@ -1,0 +1,168 @@
+//! One function: its environments that wait for work, and its work that waits for an environment.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::json;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::settings::timeout;
+
+/// Invocations of one function that may wait for an environment; beyond it they are throttled.
+const WAITING_MAX: usize = 1_024;
+
+/// Lambda's error object.
+#[must_use]
+pub fn error_body(error_type: &str, message: &str) -> Bytes {
+    json!({ "errorType": error_type, "errorMessage": message })
+        .to_string()
+        .into()
+}
+
+/// What an invocation came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The function's response.
+    Answered(Bytes),
+    /// The function failed: its error as JSON, as the Invoke API shows it.
+    Failed(Bytes),
+    /// No environment, and too many waiting already.
+    Throttled,
+}
+
+/// An invocation that waits to be run.
+pub struct Job {
+    /// Names it, in the event's headers and in the log.
+    pub request_id: String,
+    /// The event.
+    pub payload: Bytes,
+    /// Who wants to know.
+    pub reply: oneshot::Sender<Outcome>,
+}
+
+/// What an environment says.
+#[derive(Debug)]
+pub enum Call {
+    /// It is ready for an invocation.
+    Next(oneshot::Sender<Invocation>),
+    /// The response to one.
+    Response {
+        /// Which.
+        request_id: String,
+        /// The response.
+        body: Bytes,
+    },
+    /// One has failed.
+    Error {
+        /// Which.
+        request_id: String,
+        /// Lambda's error object.
+        body: Bytes,
+    },
+    /// It cannot start.
+    InitError(Bytes),
+    /// Not its own word: it is to be killed.
+    Kill,
+}
+
+/// An invocation on its way into an environment.
+#[derive(Debug)]
+pub struct Invocation {
+    /// Names it.
+    pub request_id: String,
+    /// When its time is up, in unix milliseconds.
+    pub deadline_ms: u128,
+    /// The function's name in full.
+    pub arn: String,
+    /// The event.
+    pub payload: Bytes,
+}
+
+/// One function.
+pub struct Function {
+    /// Its name, which is its binary's.
+    pub name: &'static str,
+    /// How long an invocation may take.
+    pub timeout: Duration,
+    concurrency: usize,
+    pool: Mutex<Pool>,
+}
+
+#[derive(Default)]
+struct Pool {
+    /// The environments that wait for work, the latest used last.
+    idle: Vec<(String, mpsc::Sender<Job>)>,
+    /// How many there are, idle or not.
+    running: usize,
+    waiting: VecDeque<Job>,
+}
+
+/// What becomes of work.
+pub enum Placed {
+    /// An environment has it, or it waits for one.
+    Taken,
+    /// It is for an environment that is to be started now.
+    Start(Job),
+    /// Too much waits already.
+    Full,
+}
+
+impl Function {
+    /// A function that nothing runs yet, in up to so many environments.
+    #[must_use]
+    pub fn new(name: &'static str, concurrency: usize) -> Self {
+        Self {
+            name,
+            timeout: timeout(name),
+            concurrency,
+            pool: Mutex::default(),
+        }
+    }
+
+    fn pool(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives work to an idle environment, to a new one, or to the queue.
+    #[must_use]
+    pub fn place(&self, mut job: Job) -> Placed {
+        let mut pool = self.pool();
+        while let Some((_, jobs)) = pool.idle.pop() {
+            match jobs.try_send(job) {
+                Ok(()) => return Placed::Taken,
+                // It has just ended.
+                Err(refused) => job = refused.into_inner(),
+            }
+        }
+        if pool.running < self.concurrency {
+            pool.running += 1;
+            return Placed::Start(job);
+        }
+        if pool.waiting.len() >= WAITING_MAX {
+            return Placed::Full;
+        }
+        pool.waiting.push_back(job);
+        Placed::Taken
+    }
+
+    /// The next work that waits; without any the environment is idle from now on.
+    pub fn next_or_idle(&self, environment: &str, jobs: &mpsc::Sender<Job>) -> Option<Job> {
+        let mut pool = self.pool();
+        let job = pool.waiting.pop_front();
+        if job.is_none() {
+            pool.idle.push((environment.to_owned(), jobs.clone()));
+        }
+        job
+    }
+
+    /// Takes an environment off, after its process has ended. Gives the work that now needs
+    /// another one: what was given to it but not begun, or what waits.
+    pub fn ended(&self, environment: &str, unbegun: Option<Job>) -> Option<Job> {
+        let mut pool = self.pool();
+        pool.running -= 1;
+        pool.idle.retain(|(id, _)| id != environment);
+        unbegun.or_else(|| pool.waiting.pop_front())
+    }
+}

@@ -1,0 +1,100 @@
+//! The public port: what CloudFront's function and API Gateway's routes do with a path.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, State};
+use axum::response::Response;
+use axum::routing::{MethodRouter, get, options, post};
+use http::{Request, StatusCode, request};
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use crate::events::Route;
+use crate::gateway::Gateway;
+use crate::{http_api, serve, websocket};
+
+/// Lambda's limit for a synchronous event, nearly all of it body.
+const BODY_MAX_BYTES: usize = 6 * 1_024 * 1_024;
+
+/// The query parameters that the path of a socket becomes.
+pub const APP_KEY: &str = "app_key";
+/// See [`APP_KEY`].
+pub const TOKEN: &str = "token";
+
+type Parameters = Path<HashMap<String, String>>;
+
+/// A socket. Its path becomes its query.
+async fn socket(
+    State(gateway): State<Gateway>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Path(mut parameters): Parameters,
+    request: Request<Body>,
+) -> Response {
+    let key = parameters.remove("key").unwrap_or_default();
+    let mut of_path = vec![(APP_KEY, key)];
+    of_path.extend(parameters.remove(TOKEN).map(|token| (TOKEN, token)));
+    websocket::upgrade(gateway, request, peer, of_path).await
+}
+
+/// A route of the HTTP API: its method, and the method's name.
+fn http(function: &'static str, method: &'static str, path: &'static str) -> MethodRouter<Gateway> {
+    let handler = async move |State(gateway): State<Gateway>,
+                              ConnectInfo(peer): ConnectInfo<SocketAddr>,
+                              Path(parameters): Parameters,
+                              parts: request::Parts,
+                              body: Result<Bytes, BytesRejection>| {
+        let route = Route {
+            function,
+            key: format!("{method} {path}"),
+            parameters,
+        };
+        http_api::call(gateway, route, peer, parts, body).await
+    };
+    match method {
+        "POST" => post(handler),
+        "OPTIONS" => options(handler),
+        // Axum's `get` takes HEAD, too.
+        _ => get(handler).head(nowhere),
+    }
+}
+
+async fn ready() -> Response {
+    serve::json(StatusCode::OK, &json!({ "ready": true }))
+}
+
+async fn nowhere() -> Response {
+    serve::message(StatusCode::NOT_FOUND, "Not Found")
+}
+
+/// The functions that the HTTP API calls.
+const ROUTES: [(&str, &str, &str); 4] = [
+    ("publisher", "POST", "/apps/{app_id}/events"),
+    ("token", "POST", "/apps/{app_id}/tokens"),
+    ("status", "GET", "/status/{key}"),
+    ("status", "OPTIONS", "/status/{key}"),
+];
+
+fn router(gateway: Gateway) -> Router {
+    let mut router = Router::new()
+        .route("/ready", get(ready))
+        .route("/app/", get(socket))
+        .route("/app/{key}", get(socket))
+        .route("/token/{token}/app/{key}", get(socket));
+    for (function, method, path) in ROUTES {
+        router = router.route(path, http(function, method, path));
+    }
+    router
+        .fallback(nowhere)
+        .method_not_allowed_fallback(nowhere)
+        .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
+        .with_state(gateway)
+}
+
+/// Answers the public until the system stops.
+pub(crate) async fn serve(listener: TcpListener, gateway: Gateway) {
+    serve::serve(listener, gateway.stop.clone(), router(gateway)).await;
+}

@@ -1,0 +1,93 @@
+//! What the functions are started with.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use shared::config::variable;
+
+use crate::stop::Stop;
+
+/// The region of everything.
+pub const REGION: &str = "us-east-1";
+
+/// How long an invocation may take, and the work after its response with it. As in the template.
+#[must_use]
+pub fn timeout(function: &str) -> Duration {
+    Duration::from_secs(match function {
+        "connect" | "token" | "status" => 10,
+        "message" => 20,
+        "publisher" => 29,
+        _ => 30,
+    })
+}
+
+/// What an environment is started with.
+pub struct Settings {
+    /// Where the binaries are.
+    pub folder: PathBuf,
+    /// The functions' variables.
+    pub variables: Vec<(&'static str, String)>,
+    /// What the functions call.
+    pub endpoints: Endpoints,
+    /// Where the Runtime API listens.
+    pub runtime: SocketAddr,
+    /// Whether the functions' output is kept back.
+    pub quiet: bool,
+    /// Tells when to end.
+    pub stop: Stop,
+}
+
+/// What the functions call: DynamoDB, `@connections` and the Invoke API.
+#[derive(Clone, Copy, Debug)]
+pub struct Endpoints {
+    /// DynamoDB.
+    pub table: SocketAddr,
+    /// The other two.
+    pub internal: SocketAddr,
+    /// The proxy between them and the functions, when there is one.
+    pub faults: Option<SocketAddr>,
+    /// The stage of `@connections`.
+    pub stage: &'static str,
+}
+
+impl Settings {
+    /// The variables of an environment, apart from those that Lambda's runtime reads. Without an
+    /// environment, those of a function that is run by hand: no proxy is between.
+    #[must_use]
+    pub fn variables(&self, environment: Option<(&str, &str)>) -> Vec<(&'static str, String)> {
+        let mut variables = vec![
+            (variable::REGION, REGION.to_owned()),
+            (variable::ACCESS_KEY_ID, "local".to_owned()),
+            (variable::SECRET_ACCESS_KEY, "local".to_owned()),
+            (variable::SESSION_TOKEN, "local".to_owned()),
+        ];
+        variables.extend(self.variables.iter().cloned());
+        variables.extend(self.endpoints.variables(environment));
+        variables
+    }
+}
+
+impl Endpoints {
+    fn variables(&self, environment: Option<(&str, &str)>) -> [(&'static str, String); 3] {
+        let (table, internal) = match (self.faults, environment) {
+            // So the proxy knows who calls.
+            (Some(proxy), Some((function, id))) => {
+                let both = format!("http://{proxy}/{function}/{id}");
+                (both.clone(), both)
+            }
+            _ => (
+                format!("http://{}", self.table),
+                format!("http://{}", self.internal),
+            ),
+        };
+        [
+            (variable::DYNAMODB_ENDPOINT, table),
+            (
+                variable::CONNECTIONS_ENDPOINT,
+                format!("{internal}/{}", self.stage),
+            ),
+            (variable::LAMBDA_ENDPOINT, internal),
+        ]
+    }
+}
