@@ -5,6 +5,25 @@ use std::path::{Path, PathBuf};
 use functions::FUNCTIONS;
 use tokio::process::Command;
 
+/// `cargo build`, with the profile of this process.
+#[must_use]
+pub fn cargo_build() -> std::process::Command {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = std::process::Command::new(cargo);
+    build.arg("build");
+    if !cfg!(debug_assertions) {
+        build.arg("--release");
+    }
+    // What cargo told this process of its own package would be taken for news by build scripts.
+    for (name, _) in std::env::vars_os() {
+        let of = |begin: &str| name.to_string_lossy().starts_with(begin);
+        if of("CARGO_PKG_") || of("CARGO_MANIFEST_") {
+            build.env_remove(name);
+        }
+    }
+    build
+}
+
 /// Builds the functions as this binary was built, unless its sources are elsewhere by now.
 ///
 /// # Errors
@@ -14,15 +33,11 @@ pub async fn build() -> Result<(), String> {
     if !workspace.join("Cargo.toml").is_file() {
         return Ok(());
     }
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
     // With this package, so that the dependencies have the features that they have already.
+    let mut build = Command::from(cargo_build());
     build
         .current_dir(workspace)
-        .args(["build", "-p", "local", "-p", "functions", "--bins"]);
-    if !cfg!(debug_assertions) {
-        build.arg("--release");
-    }
+        .args(["-p", "local", "-p", "functions", "--bins"]);
     build.kill_on_drop(true);
     let status = build
         .status()

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{OnceLock, mpsc};
 use std::time::Instant;
 
+use local::binaries::cargo_build;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -35,14 +36,10 @@ fn binaries() -> PathBuf {
 fn build() {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut build = Command::new(cargo);
+        let mut build = cargo_build();
         build
             .current_dir(workspace())
-            .args(["build", "--workspace", "--bins"]);
-        if !cfg!(debug_assertions) {
-            build.arg("--release");
-        }
+            .args(["--workspace", "--bins"]);
         assert!(
             build.status().expect("cargo runs").success(),
             "the binaries do not build"
