@@ -11,8 +11,10 @@ const POST: &str = "PostToConnection";
 
 /// An event, the status that it is answered with, and what is asked of AWS for it, in order. The
 /// gateway has no such connection: who answers it finds out and forgets it.
-const EVENTS: [(&str, u64, &[&str]); 27] = [
+const EVENTS: [(&str, u64, &[&str]); 28] = [
     ("connect", 200, &[PUT]),
+    // What it asks of itself with `GREET_VIA=invoke`.
+    ("connect-greet", 200, &[]),
     ("connect-unknown-key", 200, &[]),
     ("connect-unknown-token", 200, &[UPDATE]),
     ("connect-unsupported-protocol", 200, &[]),
