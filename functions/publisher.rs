@@ -16,7 +16,7 @@ async fn publish(
     let now = received_at(&request);
     let signed = signed(&request);
     let app = signature::authenticate(apps, app_id(signed.path, "events")?, signed, now)?;
-    let request = PublishRequest::parse(signed.body)?;
+    let request = PublishRequest::parse(signed.body, app.settings())?;
     publish::publish(services, app, &request, now).await?;
     Ok(json(StatusCode::OK, &serde_json::Map::new()))
 }

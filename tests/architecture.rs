@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tests::workspace;
 
 /// The modules of `shared` that know values alone.
-const PURE: [&str; 11] = [
+const PURE: [&str; 14] = [
     "app",
     "channel",
     "cursor",
@@ -15,10 +15,13 @@ const PURE: [&str; 11] = [
     "event",
     "frame",
     "limits",
+    "presence",
+    "settings",
     "signature",
     "socket_id",
     "time",
     "token",
+    "user",
 ];
 /// Those that know the pure ones and the edge.
 const USE_CASES: [&str; 7] = [

@@ -21,7 +21,8 @@ pub struct Args {
     #[arg(long, default_value_t = 6001)]
     pub port: u16,
 
-    /// An app; may be given several times, and replaces the default one (1001:local-key:local-secret).
+    /// An app without optional features; may be given several times, and replaces the default one
+    /// (1001:local-key:local-secret), which has them all.
     #[arg(long = "app", value_name = "ID:KEY:SECRET")]
     app: Vec<AppArg>,
 
@@ -93,6 +94,26 @@ pub struct AppArg {
     pub key: String,
     /// The secret: a local one, which the banner prints.
     pub secret: String,
+    /// What is switched on.
+    #[serde(flatten)]
+    pub features: Features,
+}
+
+/// The features of an app that are off unless they are switched on.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Features {
+    client_events: bool,
+    subscription_count: bool,
+    watchlist: bool,
+}
+
+impl Features {
+    /// Every feature: the default app's.
+    pub const ALL: Self = Self {
+        client_events: true,
+        subscription_count: true,
+        watchlist: true,
+    };
 }
 
 impl FromStr for AppArg {
@@ -101,7 +122,12 @@ impl FromStr for AppArg {
     fn from_str(text: &str) -> Result<Self, String> {
         let mut parts = text.splitn(3, ':').map(str::to_owned);
         match (parts.next(), parts.next(), parts.next()) {
-            (Some(id), Some(key), Some(secret)) => Ok(Self { id, key, secret }),
+            (Some(id), Some(key), Some(secret)) => Ok(Self {
+                id,
+                key,
+                secret,
+                features: Features::default(),
+            }),
             _ => Err("an app is ID:KEY:SECRET".to_owned()),
         }
     }
@@ -113,7 +139,13 @@ impl Args {
     pub fn apps(&self) -> Vec<AppArg> {
         if self.app.is_empty() {
             let [id, key, secret] = ["1001", "local-key", "local-secret"].map(str::to_owned);
-            vec![AppArg { id, key, secret }]
+            let features = Features::ALL;
+            vec![AppArg {
+                id,
+                key,
+                secret,
+                features,
+            }]
         } else {
             self.app.clone()
         }
@@ -151,10 +183,9 @@ mod tests {
             .expect("no arguments")
             .apps_json()
             .expect("an app");
-        assert_eq!(
-            default,
-            r#"[{"id":"1001","key":"local-key","secret":"local-secret"}]"#
-        );
+        let app = Apps::parse(&default).expect("an app");
+        let settings = app.by_id("1001").expect("the app").settings();
+        assert!(settings.client_events && settings.subscription_count && settings.watchlist);
         let given = args(&["--app", "7:a:s:e:c", "--app", "8:b:t"])
             .expect("two apps")
             .apps();

@@ -16,7 +16,10 @@ fn text(base: &str, apps: &[AppArg], faults: Option<&str>) -> String {
     let authority = base.trim_start_matches("http://");
     let (host, port) = authority.rsplit_once(':').unwrap_or((authority, "80"));
     let mut text = "\n".to_owned();
-    for AppArg { id, key, secret } in apps {
+    for AppArg {
+        id, key, secret, ..
+    } in apps
+    {
         text.push_str(&format!(
             "app {id}  key {key}  secret {secret}
   sockets   ws://{authority}/app/{key}
@@ -27,7 +30,10 @@ fn text(base: &str, apps: &[AppArg], faults: Option<&str>) -> String {
 "
         ));
     }
-    if let Some(AppArg { id, key, secret }) = apps.first() {
+    if let Some(AppArg {
+        id, key, secret, ..
+    }) = apps.first()
+    {
         text.push_str(&format!(
             r#"client (npm install pusher-js):
   const Pusher = require("pusher-js");
@@ -52,6 +58,7 @@ server (npm install pusher):
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::Features;
 
     #[test]
     fn the_last_line_says_where_it_is_ready() {
@@ -59,6 +66,7 @@ mod tests {
             id: "1".to_owned(),
             key: "k".to_owned(),
             secret: "s".to_owned(),
+            features: Features::default(),
         };
         let text = text("http://127.0.0.1:6001", &[app], None);
         assert_eq!(text.lines().last(), Some("ready http://127.0.0.1:6001"));

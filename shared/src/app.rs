@@ -1,14 +1,15 @@
-//! Applications: an id, a public key and a secret each.
+//! Applications: an id, a public key, a secret and settings each.
 
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde_json::{Map, Value};
 use subtle::ConstantTimeEq as _;
+
+use crate::settings::{Fields, Settings};
 
 /// An app's secret. It has no `Debug` and no `Display`, and compares in constant time, so that it
 /// reaches neither a log nor a clock.
-#[derive(Clone, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone)]
 pub struct Secret(String);
 
 impl Secret {
@@ -25,6 +26,7 @@ pub struct App {
     id: String,
     key: String,
     secret: Secret,
+    settings: Settings,
 }
 
 impl App {
@@ -46,6 +48,12 @@ impl App {
         &self.secret
     }
 
+    /// What it has switched on, and its limits.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// Whether `key` is this app's, in constant time.
     #[must_use]
     pub fn has_key(&self, key: &str) -> bool {
@@ -58,19 +66,12 @@ impl App {
 pub struct Apps(Arc<[App]>);
 
 impl Apps {
-    /// Reads `[{"id":"1001","key":"…","secret":"…"}]`.
+    /// Reads `[{"id":"1001","key":"…","secret":"…"}]`, with [`Settings`] beside these three.
     ///
     /// # Errors
-    /// A sentence for the operator, which never repeats the text (it holds secrets).
+    /// All that is wrong, for the operator. No value is repeated but ids: some are secrets.
     pub fn parse(json: &str) -> Result<Self, String> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Entry {
-            id: String,
-            key: String,
-            secret: Secret,
-        }
-        let entries: Vec<Entry> = serde_json::from_str(json).map_err(|error| {
+        let entries: Vec<Map<String, Value>> = serde_json::from_str(json).map_err(|error| {
             format!(
                 "is not a JSON list of {{id, key, secret}} (line {}, column {})",
                 error.line(),
@@ -80,23 +81,40 @@ impl Apps {
         if entries.is_empty() {
             return Err("names no app".to_owned());
         }
+        let mut problems = Vec::new();
         let mut apps: Vec<App> = Vec::with_capacity(entries.len());
-        for Entry { id, key, secret } in entries {
-            if !is_identifier(&id) || !is_identifier(&key) {
-                return Err(format!(
-                    "app {}: id and key are 1 to 64 of A-Z a-z 0-9 _ -",
-                    apps.len() + 1
-                ));
+        for fields in entries {
+            let mut fields = Fields {
+                of: format!("app {}", apps.len() + 1),
+                fields,
+                problems: &mut problems,
+            };
+            let app = App {
+                id: fields.identifier("id"),
+                key: fields.identifier("key"),
+                secret: Secret(fields.text("secret")),
+                settings: fields.settings(),
+            };
+            if app.secret.as_bytes().is_empty() {
+                fields.problem("the secret is empty");
             }
-            if secret.as_bytes().is_empty() {
-                return Err(format!("app {id}: the secret is empty"));
+            let unknown: Vec<String> = fields.fields.keys().cloned().collect();
+            for name in unknown {
+                fields.problem(format_args!("there is no setting {name}"));
             }
-            if apps.iter().any(|other| other.id == id || other.key == key) {
-                return Err(format!("app {id}: id or key is used twice"));
+            if apps
+                .iter()
+                .any(|other| other.id == app.id || other.key == app.key)
+            {
+                fields.problem("id or key is used twice");
             }
-            apps.push(App { id, key, secret });
+            apps.push(app);
         }
-        Ok(Self(apps.into()))
+        if problems.is_empty() {
+            Ok(Self(apps.into()))
+        } else {
+            Err(problems.join("; "))
+        }
     }
 
     /// The app with this id.
@@ -110,14 +128,6 @@ impl Apps {
     pub fn by_key(&self, key: &str) -> Option<&App> {
         self.0.iter().find(|app| app.has_key(key))
     }
-}
-
-/// Ids and keys stand in paths and in the table's keys, where `/` separates.
-fn is_identifier(text: &str) -> bool {
-    (1..=64).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
 }
 
 #[cfg(test)]
@@ -145,7 +155,11 @@ mod tests {
         for (json, said) in [
             ("{}", "JSON list"),
             ("[]", "names no app"),
-            (r#"[{"id":"1","key":"a"}]"#, "JSON list"),
+            (r#"[{"id":"1","key":"a"}]"#, "secret is missing"),
+            (
+                r#"[{"id":"1","key":"a","secret":"s3cret","clientEvents":true}]"#,
+                "no setting clientEvents",
+            ),
             (r#"[{"id":"1/2","key":"a","secret":"s3cret"}]"#, "A-Z"),
             (r#"[{"id":"1","key":"","secret":"s3cret"}]"#, "A-Z"),
             (r#"[{"id":"1","key":"a","secret":""}]"#, "empty"),
@@ -157,6 +171,34 @@ mod tests {
             let problem = problem(json);
             assert!(problem.contains(said), "{json}: {problem}");
             assert!(!problem.contains("s3cret"), "{problem}");
+        }
+    }
+
+    #[test]
+    fn settings_have_pushers_defaults_and_every_problem_is_named() {
+        let apps = Apps::parse(
+            r#"[{"id":"1","key":"a","secret":"s"},{"id":"2","key":"b","secret":"t","client_events":true,"max_presence_members":7}]"#,
+        )
+        .expect("two apps");
+        let settings = |id: &str| apps.by_id(id).expect("an app").settings().clone();
+        assert_eq!(settings("1"), Settings::default());
+        assert!(settings("2").client_events);
+        assert_eq!(settings("2").max_presence_members, 7);
+        let problem = problem(
+            r#"[{"id":"","key":"a/b","secret":"s3cret","client_events":1,"watchlist":"yes","max_event_bytes":0,
+                "max_presence_members":-1,"allowed_origins":["example.com"],"cache_seconds":"1"}]"#,
+        );
+        for name in [
+            "id is 1 to 64",
+            "key is 1 to 64",
+            "client_events",
+            "watchlist",
+            "max_event_bytes",
+            "max_presence_members",
+            "allowed_origins",
+            "cache_seconds",
+        ] {
+            assert!(problem.contains(name), "{name}: {problem}");
         }
     }
 }

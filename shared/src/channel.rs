@@ -14,8 +14,12 @@ const KINDS: [(&str, Kind); 3] = [
     ("presence-", Kind::Presence),
 ];
 
-/// The first character of the channels that a server makes for a signed-in user.
+/// What follows a kind's prefix in the name of a channel that keeps its last event.
+const CACHE: &str = "cache-";
+/// The first character of the names that clients cannot choose.
 const RESERVED: char = '#';
+/// Before a user's id, the channel of that user's connections.
+const USER: &str = "#server-to-user-";
 
 /// What a channel's name says about who may join.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +32,8 @@ pub enum Kind {
     Encrypted,
     /// As private, and everybody on it sees who else is.
     Presence,
+    /// The connections that have signed in as one user.
+    User,
 }
 
 /// A channel's name that is within the alphabet and the length, and what follows from it.
@@ -40,16 +46,28 @@ impl Channel {
     ///
     /// # Errors
     /// [`Rejection::ChannelName`] for a name that is empty, over 200 characters or outside the
-    /// alphabet; [`Rejection::ChannelReserved`] for one that begins with `#`.
+    /// alphabet; [`Rejection::ChannelReserved`] for one that begins with `#` and is no user's.
     pub fn parse(name: &str) -> Result<Self, Rejection> {
-        if name.starts_with(RESERVED) {
-            return Err(Rejection::ChannelReserved);
-        }
-        if name.is_empty() || name.len() > CHANNEL_NAME_MAX_CHARS || !name.bytes().all(is_name_byte)
+        let chosen = match name.strip_prefix(USER) {
+            Some(user_id) => user_id,
+            None if name.starts_with(RESERVED) => return Err(Rejection::ChannelReserved),
+            None => name,
+        };
+        if chosen.is_empty()
+            || name.len() > CHANNEL_NAME_MAX_CHARS
+            || !chosen.bytes().all(is_name_byte)
         {
             return Err(Rejection::ChannelName);
         }
         Ok(Self(name.to_owned()))
+    }
+
+    /// The channel of a user's connections, if the user's id is within the alphabet of names.
+    ///
+    /// # Errors
+    /// [`Rejection::ChannelName`].
+    pub fn of_user(user_id: &str) -> Result<Self, Rejection> {
+        Self::parse(&format!("{USER}{user_id}"))
     }
 
     /// The name.
@@ -61,10 +79,31 @@ impl Channel {
     /// The kind, by the name's prefix.
     #[must_use]
     pub fn kind(&self) -> Kind {
+        self.parts().0
+    }
+
+    /// Whether it keeps its last event for those who join later.
+    #[must_use]
+    pub fn keeps_last(&self) -> bool {
+        self.parts().1.starts_with(CACHE)
+    }
+
+    /// Whose connections it is for, if it is a user's.
+    #[must_use]
+    pub fn user_id(&self) -> Option<&str> {
+        self.0.strip_prefix(USER)
+    }
+
+    /// The kind, and the name after its prefix.
+    fn parts(&self) -> (Kind, &str) {
+        if let Some(user_id) = self.user_id() {
+            // Whatever the user is called, it is no cache.
+            return (Kind::User, user_id.strip_prefix(CACHE).unwrap_or(user_id));
+        }
         KINDS
             .iter()
-            .find(|(prefix, _)| self.0.starts_with(prefix))
-            .map_or(Kind::Public, |(_, kind)| *kind)
+            .find_map(|(prefix, kind)| Some((*kind, self.0.strip_prefix(prefix)?)))
+            .unwrap_or((Kind::Public, &self.0))
     }
 
     /// Whether joining takes a signature or a grant.
@@ -115,6 +154,9 @@ impl ChannelPattern {
     /// As [`Channel::parse`], and [`Rejection::ChannelPattern`] for a pattern that could match
     /// no channel, or for `*` anywhere but at the end.
     pub fn parse(text: &str) -> Result<Self, Rejection> {
+        if text.starts_with(RESERVED) {
+            return Err(Rejection::ChannelReserved);
+        }
         match text.strip_suffix(WILDCARD) {
             None if text.contains(WILDCARD) => Err(Rejection::ChannelPattern),
             None => Channel::parse(text).map(|channel| Self(channel.0)),
@@ -128,13 +170,14 @@ impl ChannelPattern {
         }
     }
 
-    /// Whether the channel is among those meant.
+    /// Whether the channel is among those meant. A user's never is.
     #[must_use]
     pub fn matches(&self, channel: &Channel) -> bool {
-        match self.0.strip_suffix(WILDCARD) {
-            Some(stem) => channel.as_str().starts_with(stem),
-            None => channel.as_str() == self.0,
-        }
+        channel.kind() != Kind::User
+            && match self.0.strip_suffix(WILDCARD) {
+                Some(stem) => channel.as_str().starts_with(stem),
+                None => channel.as_str() == self.0,
+            }
     }
 }
 
@@ -170,11 +213,48 @@ mod tests {
             ("cache-orders", Kind::Public),
             ("private-cache-orders", Kind::Private),
             ("presence-cache-lobby", Kind::Presence),
+            ("#server-to-user-7", Kind::User),
+            ("#server-to-user-private-7", Kind::User),
         ] {
             let channel = Channel::parse(name).expect(name);
             assert_eq!(channel.kind(), kind, "{name}");
             assert_eq!(channel.needs_auth(), kind != Kind::Public, "{name}");
         }
+    }
+
+    #[test]
+    fn only_a_cache_right_after_the_kind_keeps_the_last_event() {
+        let keeps_last = |name: &str| Channel::parse(name).expect(name).keeps_last();
+        for name in [
+            "cache-orders",
+            "cache-",
+            "private-cache-orders",
+            "private-encrypted-cache-orders",
+            "presence-cache-lobby",
+        ] {
+            assert!(keeps_last(name), "{name}");
+        }
+        for name in [
+            "orders-cache-1",
+            "cache",
+            "private-orders-cache-1",
+            "private-encryptedcache-1",
+            "cacheprivate-",
+            "presence-xcache-1",
+            "#server-to-user-cache-1",
+        ] {
+            assert!(!keeps_last(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_users_channel_is_named_after_the_user() {
+        let channel = Channel::of_user("a@b.c").expect("a name");
+        assert_eq!(channel.as_str(), "#server-to-user-a@b.c");
+        assert_eq!(channel.user_id(), Some("a@b.c"));
+        assert!(Channel::of_user("").is_err() && Channel::of_user("a/b").is_err());
+        let granted = ChannelPattern::parse("*").expect("a pattern");
+        assert!(!granted.matches(&channel));
     }
 
     #[test]
@@ -198,7 +278,7 @@ mod tests {
                 "{name:?}"
             );
         }
-        for name in ["#", "#server-to-user-1"] {
+        for name in ["#", "##server-to-user-1", "#server-to-user", "#orders"] {
             assert_eq!(
                 Channel::parse(name),
                 Err(Rejection::ChannelReserved),
@@ -226,6 +306,8 @@ mod tests {
             "**",
             "a b*",
             "#*",
+            "#server-to-user-1",
+            "#server-to-user-1*",
             &format!("{}*", "a".repeat(201)),
         ] {
             assert!(ChannelPattern::parse(pattern).is_err(), "{pattern:?}");

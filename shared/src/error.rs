@@ -16,7 +16,9 @@ pub enum Rejection {
         limits::CHANNEL_NAME_MAX_CHARS
     )]
     ChannelName,
-    #[error("channels whose name begins with # are reserved")]
+    #[error(
+        "channels whose name begins with # are reserved: a user's own is #server-to-user- and the id"
+    )]
     ChannelReserved,
     #[error("a granted channel is a channel name, or the beginning of one followed by *")]
     ChannelPattern,
@@ -34,6 +36,12 @@ pub enum Rejection {
     TokenRefused,
     #[error("this connection is not established: connect again")]
     NotConnected,
+    #[error("pages of this origin may not connect to this app")]
+    OriginRefused,
+    #[error(
+        "this connection has neither signed in nor joined a channel that needs auth within the time that the app allows"
+    )]
+    AuthorizationOverdue,
 
     // Frames.
     #[error("a message is at most {} bytes", limits::FRAME_MAX_BYTES)]
@@ -47,10 +55,37 @@ pub enum Rejection {
     },
     #[error("the event {0} is not known here; a client's own events begin with client-")]
     EventUnknown(String),
+
+    // Client events.
     #[error("client events are not enabled for this app")]
     ClientEventsDisabled,
-    #[error("user sign-in is not available here")]
-    SigninUnavailable,
+    #[error(
+        "client events are for private and presence channels, and not for encrypted ones: {0} is neither"
+    )]
+    ClientEventChannel(String),
+    #[error("client events need a subscription: this connection is not on {0}")]
+    ClientEventUnsubscribed(String),
+    #[error("a connection may send {max_per_second} client events a second")]
+    ClientEventRate { max_per_second: u64 },
+    #[error("a client event is refused: {0}")]
+    ClientEvent(Box<Rejection>),
+
+    // Users.
+    #[error(
+        "`auth` is not valid for this socket_id and user: it is KEY:HEX with HEX the HMAC-SHA256 of socket_id::user::user_data under the app's secret"
+    )]
+    SigninAuth,
+    #[error("`user_data` is a string that holds a JSON object with an `id`, text or a number")]
+    UserData,
+    #[error("this connection is signed in as another user already")]
+    SigninTwice,
+    #[error("this channel belongs to a user: sign in as that user first")]
+    UserChannel,
+    #[error(
+        "a watchlist names at most {} users: the first ones are watched",
+        limits::WATCHLIST_MAX
+    )]
+    WatchlistCut,
 
     // Subscribing.
     #[error(
@@ -61,13 +96,23 @@ pub enum Rejection {
         "`auth` is not valid for this socket_id and channel: it is KEY:HEX with HEX the HMAC-SHA256 of socket_id:channel under the app's secret"
     )]
     AuthInvalid,
-    #[error("presence channels are not available here")]
-    PresenceUnavailable,
     #[error(
-        "a connection may be subscribed to {} channels",
-        limits::CHANNELS_PER_CONNECTION_MAX
+        "a presence channel needs `channel_data`: a string that holds a JSON object with a `user_id`, text or a number"
     )]
-    TooManySubscriptions,
+    ChannelData,
+    #[error(
+        "a presence channel needs a user: `channel_data`, a sign-in, or a token with a user_id"
+    )]
+    PresenceUser,
+    #[error("this presence channel is full: it has {max_members} members")]
+    PresenceFull { max_members: u64 },
+    #[error(
+        "this presence channel is full: the list of its members would be over {} bytes",
+        limits::POST_MAX_BYTES
+    )]
+    PresenceTooLarge,
+    #[error("a connection may be subscribed to {max_channels} channels")]
+    TooManySubscriptions { max_channels: usize },
 
     // HTTP requests.
     #[error("there is no app with this id")]
@@ -105,8 +150,8 @@ pub enum Rejection {
     EventName,
     #[error("event names beginning with pusher: or pusher_internal: are reserved")]
     EventReserved,
-    #[error("`data` is over {} bytes", limits::EVENT_DATA_MAX_BYTES)]
-    EventDataTooLong,
+    #[error("`data` is over {max_bytes} bytes")]
+    EventDataTooLong { max_bytes: usize },
     #[error("give either `channel` or `channels`, not both and not neither")]
     PublishTargets,
     #[error("`channels` names 1 to {} channels", limits::PUBLISH_CHANNELS_MAX)]
@@ -126,11 +171,10 @@ pub enum Rejection {
     TokenChannels,
     #[error("user_id is 1 to {} characters", limits::USER_ID_MAX_CHARS)]
     UserId,
-    #[error(
-        "user_info is at most {} bytes of JSON, and comes with a user_id",
-        limits::USER_INFO_MAX_BYTES
-    )]
+    #[error("user_info is at most {} bytes of JSON", limits::USER_INFO_MAX_BYTES)]
     UserInfo,
+    #[error("user_info comes with a user_id")]
+    UserInfoAlone,
     #[error(
         "`channels` names 1 to {} channels, separated by commas",
         limits::POLL_CHANNELS_MAX
@@ -153,6 +197,7 @@ mod code {
     pub(super) const PROTOCOL_MISSING: u16 = 4008;
     pub(super) const UNAUTHORIZED: u16 = 4009;
     pub(super) const CLIENT_EVENT_REJECTED: u16 = 4301;
+    pub(super) const WATCHLIST_CUT: u16 = 4302;
 }
 
 /// What a rejection is about, which decides its HTTP status.
@@ -176,8 +221,19 @@ impl Rejection {
             Self::UnknownKey => Some(code::APP_UNKNOWN),
             Self::ProtocolUnsupported => Some(code::PROTOCOL_UNSUPPORTED),
             Self::ProtocolMissing => Some(code::PROTOCOL_MISSING),
-            Self::TokenRefused | Self::NotConnected => Some(code::UNAUTHORIZED),
-            Self::ClientEventsDisabled => Some(code::CLIENT_EVENT_REJECTED),
+            Self::TokenRefused
+            | Self::NotConnected
+            | Self::OriginRefused
+            | Self::AuthorizationOverdue
+            | Self::SigninAuth
+            | Self::UserData
+            | Self::SigninTwice => Some(code::UNAUTHORIZED),
+            Self::ClientEventsDisabled
+            | Self::ClientEventChannel(_)
+            | Self::ClientEventUnsubscribed(_)
+            | Self::ClientEventRate { .. }
+            | Self::ClientEvent(_) => Some(code::CLIENT_EVENT_REJECTED),
+            Self::WatchlistCut => Some(code::WATCHLIST_CUT),
             _ => None,
         }
     }
@@ -205,9 +261,17 @@ impl Rejection {
             | Self::Frame(_)
             | Self::FrameData { .. }
             | Self::EventUnknown(_)
-            | Self::SigninUnavailable
-            | Self::PresenceUnavailable
-            | Self::TooManySubscriptions
+            | Self::ClientEvent(_)
+            | Self::ClientEventChannel(_)
+            | Self::ClientEventUnsubscribed(_)
+            | Self::ClientEventRate { .. }
+            | Self::UserData
+            | Self::WatchlistCut
+            | Self::ChannelData
+            | Self::PresenceUser
+            | Self::PresenceFull { .. }
+            | Self::PresenceTooLarge
+            | Self::TooManySubscriptions { .. }
             | Self::QueryDuplicate(_)
             | Self::Body(_)
             | Self::EventName
@@ -221,10 +285,15 @@ impl Rejection {
             | Self::TokenChannels
             | Self::UserId
             | Self::UserInfo
+            | Self::UserInfoAlone
             | Self::PollChannels
             | Self::PollAfter => About::Request,
             Self::TokenRefused
             | Self::NotConnected
+            | Self::AuthorizationOverdue
+            | Self::SigninAuth
+            | Self::SigninTwice
+            | Self::UserChannel
             | Self::AuthMissing
             | Self::AuthInvalid
             | Self::AuthParameterMissing(_)
@@ -234,12 +303,14 @@ impl Rejection {
             | Self::AuthKey
             | Self::AuthSignature
             | Self::BodyDigest => About::Authentication,
-            Self::ClientEventsDisabled | Self::PollPrivate(_) => About::Permission,
+            Self::ClientEventsDisabled | Self::OriginRefused | Self::PollPrivate(_) => {
+                About::Permission
+            }
             Self::UnknownKey | Self::UnknownApp | Self::NotFound => About::Absence,
             Self::FrameTooLong
             | Self::QueryTooLong
             | Self::BodyTooLong
-            | Self::EventDataTooLong => About::Size,
+            | Self::EventDataTooLong { .. } => About::Size,
         }
     }
 }
@@ -341,6 +412,8 @@ mod tests {
             Rejection::ProtocolMissing,
             Rejection::ProtocolUnsupported,
             Rejection::TokenRefused,
+            Rejection::OriginRefused,
+            Rejection::SigninTwice,
         ] {
             assert!(matches!(rejection.code(), Some(4000..=4099)), "{rejection}");
         }
@@ -353,6 +426,6 @@ mod tests {
         assert_eq!(Rejection::ChannelName.status(), 400);
         assert_eq!(Rejection::AuthSignature.status(), 401);
         assert_eq!(Rejection::UnknownApp.status(), 404);
-        assert_eq!(Rejection::EventDataTooLong.status(), 413);
+        assert_eq!(Rejection::EventDataTooLong { max_bytes: 1 }.status(), 413);
     }
 }

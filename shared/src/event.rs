@@ -7,9 +7,8 @@ use serde::de::DeserializeOwned;
 
 use crate::channel::Channel;
 use crate::error::Rejection;
-use crate::limits::{
-    EVENT_DATA_MAX_BYTES, EVENT_NAME_MAX_CHARS, HTTP_BODY_MAX_BYTES, PUBLISH_CHANNELS_MAX,
-};
+use crate::limits::{EVENT_NAME_MAX_CHARS, HTTP_BODY_MAX_BYTES, PUBLISH_CHANNELS_MAX};
+use crate::settings::Settings;
 use crate::socket_id::SocketId;
 
 /// The names that only this system may use.
@@ -41,6 +40,12 @@ impl EventName {
         Ok(Self(name.to_owned()))
     }
 
+    /// Whether it is one that clients send each other.
+    #[must_use]
+    pub fn is_client_event(&self) -> bool {
+        self.0.starts_with(CLIENT_EVENT_PREFIX)
+    }
+
     /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -53,13 +58,13 @@ impl EventName {
 pub struct EventData(String);
 
 impl EventData {
-    /// Takes data of at most 10 KB.
+    /// Takes data of at most so many bytes: an app's own limit.
     ///
     /// # Errors
     /// [`Rejection::EventDataTooLong`].
-    pub fn parse(data: String) -> Result<Self, Rejection> {
-        if data.len() > EVENT_DATA_MAX_BYTES {
-            return Err(Rejection::EventDataTooLong);
+    pub fn parse(data: String, max_bytes: usize) -> Result<Self, Rejection> {
+        if data.len() > max_bytes {
+            return Err(Rejection::EventDataTooLong { max_bytes });
         }
         Ok(Self(data))
     }
@@ -89,7 +94,7 @@ impl PublishRequest {
     ///
     /// # Errors
     /// The first rule that it breaks.
-    pub fn parse(body: &[u8]) -> Result<Self, Rejection> {
+    pub fn parse(body: &[u8], settings: &Settings) -> Result<Self, Rejection> {
         #[derive(Deserialize)]
         struct Body {
             name: String,
@@ -120,7 +125,7 @@ impl PublishRequest {
         }
         Ok(Self {
             name: EventName::parse(&name)?,
-            data: EventData::parse(data)?,
+            data: EventData::parse(data, settings.max_event_bytes)?,
             channels: names
                 .iter()
                 .map(|name| parse_named(name))
@@ -160,17 +165,21 @@ pub fn read_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Rejection> {
 mod tests {
     use super::*;
 
+    fn parse(body: &[u8]) -> Result<PublishRequest, Rejection> {
+        PublishRequest::parse(body, &Settings::default())
+    }
+
     fn rejected(body: &str) -> Rejection {
-        PublishRequest::parse(body.as_bytes()).expect_err(body)
+        parse(body.as_bytes()).expect_err(body)
     }
 
     #[test]
     fn one_channel_or_many() {
-        let one = PublishRequest::parse(br#"{"name":"e","data":"d","channel":"a"}"#).expect("one");
+        let one = parse(br#"{"name":"e","data":"d","channel":"a"}"#).expect("one");
         assert_eq!(one.channels.len(), 1);
         assert_eq!(one.except, None);
         let many = br#"{"name":"App\\Events\\X","data":"","channels":["a","b","a"],"socket_id":"1.2","info":"","other":1}"#;
-        let many = PublishRequest::parse(many).expect("many");
+        let many = parse(many).expect("many");
         assert_eq!(
             many.channels
                 .iter()
@@ -196,7 +205,7 @@ mod tests {
             assert!(matches!(rejected(body), Rejection::Body(_)), "{body}");
         }
         assert!(matches!(
-            PublishRequest::parse(b"{\"name\":\"\xff\"}"),
+            parse(b"{\"name\":\"\xff\"}"),
             Err(Rejection::Body(_))
         ));
         assert!(matches!(
@@ -240,9 +249,12 @@ mod tests {
             let channels: Vec<String> = (0..channels).map(|n| format!("c{n}")).collect();
             serde_json::json!({"name": "é".repeat(name), "data": "d".repeat(data), "channels": channels}).to_string()
         };
-        assert!(PublishRequest::parse(body(200, 10_240, 100).as_bytes()).is_ok());
+        assert!(parse(body(200, 10_240, 100).as_bytes()).is_ok());
         assert_eq!(rejected(&body(201, 1, 1)), Rejection::EventName);
-        assert_eq!(rejected(&body(1, 10_241, 1)), Rejection::EventDataTooLong);
+        assert_eq!(
+            rejected(&body(1, 10_241, 1)),
+            Rejection::EventDataTooLong { max_bytes: 10_240 }
+        );
         assert_eq!(rejected(&body(1, 1, 101)), Rejection::PublishChannels);
         assert_eq!(
             rejected(&" ".repeat(HTTP_BODY_MAX_BYTES + 1)),

@@ -4,7 +4,7 @@
 //!
 //! | layer | modules | may use |
 //! | --- | --- | --- |
-//! | pure | [`limits`], [`time`], [`error`], [`app`], [`channel`], [`socket_id`], [`frame`], [`signature`], [`event`], [`token`], [`cursor`] | values only: no AWS, no async, no clock (`now` is an argument), no environment |
+//! | pure | [`limits`], [`time`], [`error`], [`app`], [`settings`], [`channel`], [`socket_id`], [`frame`], [`signature`], [`event`], [`user`], [`presence`], [`token`], [`cursor`] | values only: no AWS, no async, no clock (`now` is an argument), no environment |
 //! | use cases | [`lifecycle`], [`message`], [`subscribe`], [`publish`], [`fanout`], [`replay`], [`issue`] | the pure modules and the edge |
 //! | edge | [`config`] (the environment), [`aws`] (DynamoDB, `@connections`, Lambda), [`schema`] (names other programs need) | the AWS crates, in [`aws`] alone |
 //!
@@ -24,11 +24,14 @@ pub mod issue;
 pub mod lifecycle;
 pub mod limits;
 pub mod message;
+pub mod presence;
 pub mod publish;
 pub mod replay;
 pub mod schema;
+pub mod settings;
 pub mod signature;
 pub mod socket_id;
 pub mod subscribe;
 pub mod time;
 pub mod token;
+pub mod user;

@@ -26,11 +26,36 @@ pub const FRAME_MAX_BYTES: usize = 131_072;
 /// Bytes of a refused channel name that are repeated to the client. pusher-js finds the channel
 /// by its name, so a plausible name comes back whole; an absurd one does not.
 pub const ECHOED_NAME_MAX_BYTES: usize = 1_024;
-/// Channels one connection may be subscribed to.
+/// Channels one connection may be subscribed to: Pusher's own default and, here, the most, since
+/// each subscribe reads them all.
 pub const CHANNELS_PER_CONNECTION_MAX: usize = 200;
+/// Client events that one connection may send in a second, unless the app says otherwise ("Client
+/// events").
+pub const CLIENT_EVENTS_PER_SECOND_DEFAULT: u64 = 10;
+/// Seconds that a cache channel keeps its last event, unless the app says otherwise ("Cache
+/// channels": 30 minutes).
+pub const CACHE_SECS_DEFAULT: u64 = 1_800;
+/// Bytes in a frame to a client: API Gateway's limit for a post.
+pub const POST_MAX_BYTES: usize = 131_072;
 /// Seconds of silence after which a client pings. Pusher's own value; API Gateway cuts a
 /// connection that is silent for 600.
 pub const ACTIVITY_TIMEOUT_SECS: u64 = 120;
+
+// ---- users and presence -------------------------------------------------------------------
+
+/// Characters in a user's id ("Presence channels").
+pub const USER_ID_MAX_CHARS: usize = 128;
+/// Bytes of a user's `user_info`, as JSON ("Presence channels").
+pub const USER_INFO_MAX_BYTES: usize = 1_024;
+/// Members of one presence channel, unless the app says otherwise ("Presence channels").
+pub const PRESENCE_MEMBERS_DEFAULT: u64 = 100;
+/// Members that an app may allow: far beyond what fits a frame.
+pub const PRESENCE_MEMBERS_MAX: u64 = 10_000;
+/// Users on one watchlist ("Watchlist events").
+pub const WATCHLIST_MAX: usize = 100;
+/// Bytes of `channel_data` or `user_data` that are read at all: room for a `user_info`, a
+/// watchlist and ids, every byte escaped as six.
+pub const USER_DATA_MAX_BYTES: usize = 98_304;
 
 // ---- tokens -------------------------------------------------------------------------------
 
@@ -42,10 +67,6 @@ pub const TOKEN_TTL_DEFAULT_SECS: u64 = 60;
 pub const TOKEN_RECONNECT_MAX_SECS: u64 = 86_400;
 /// Channel names and patterns in one token.
 pub const TOKEN_CHANNELS_MAX: usize = 100;
-/// Characters in a user's id ("Presence channels").
-pub const USER_ID_MAX_CHARS: usize = 128;
-/// Bytes of a user's `user_info`, as JSON ("Presence channels").
-pub const USER_INFO_MAX_BYTES: usize = 1_024;
 
 // ---- polling ------------------------------------------------------------------------------
 
@@ -67,8 +88,10 @@ pub const RETRY_AFTER_SECS: std::ops::RangeInclusive<u64> = 1..=30;
 
 // ---- state --------------------------------------------------------------------------------
 
-/// Seconds a connection's rows count as alive: API Gateway's maximum of 2 h and slack.
-pub const CONNECTION_LIFE_SECS: u64 = 7_200 + 600;
+/// Seconds a connection lasts at most: API Gateway's limit.
+pub const CONNECTION_AGE_MAX_SECS: u64 = 7_200;
+/// Seconds a connection's rows count as alive: that maximum and slack.
+pub const CONNECTION_LIFE_SECS: u64 = CONNECTION_AGE_MAX_SECS + 600;
 /// Seconds the mark of a finished connection is kept, so that a late `$connect` or frame sees it.
 pub const CLOSED_MARK_SECS: u64 = 600;
 /// Seconds the mark of an unsubscription is kept, so that an overtaken subscribe sees it.

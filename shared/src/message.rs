@@ -42,7 +42,7 @@ pub async fn receive(services: &Services, apps: &Apps, message: Message) {
             };
             Some(
                 match subscribe::subscribe(services, apps, &id, request, at).await {
-                    Ok(()) => frame::subscription_succeeded(&channel),
+                    Ok(()) => frame::subscription_succeeded(&channel, None),
                     Err(Error::Rejected(rejection)) => {
                         frame::subscription_error(channel.as_str(), &rejection)
                     }
@@ -61,6 +61,10 @@ pub async fn receive(services: &Services, apps: &Apps, message: Message) {
                     Some(frame::failure())
                 }
             }
+        }
+        Ok(ClientFrame::Signin { .. }) => Some(refusal(&Rejection::UserData, None)),
+        Ok(ClientFrame::ClientEvent { .. }) => {
+            Some(refusal(&Rejection::ClientEventsDisabled, None))
         }
         Err(BadFrame {
             rejection,

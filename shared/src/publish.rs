@@ -70,7 +70,12 @@ async fn publish_one(
     if next.subscribers == 0 {
         return Ok(());
     }
-    let frame = frame::publication(&of.channel, &request.name, &request.data, next.serial);
+    let frame = frame::publication(
+        &of.channel,
+        request.name.as_str(),
+        request.data.as_str(),
+        next.serial,
+    );
     let fan_out = FanOut {
         of,
         shards: next.shards,

@@ -22,7 +22,6 @@ use crate::aws::table::{ChannelKey, ConnectionRows, Subscriber, SubscriberPut, W
 use crate::channel::{Channel, Kind};
 use crate::error::{Error, Fault, Rejection};
 use crate::lifecycle::count_out;
-use crate::limits::CHANNELS_PER_CONNECTION_MAX;
 use crate::signature;
 use crate::socket_id::{ConnectionId, SocketId};
 use crate::time::UnixMillis;
@@ -140,7 +139,8 @@ fn may_join(
     } = request;
     match channel.kind() {
         Kind::Public => {}
-        Kind::Presence => return Err(Rejection::PresenceUnavailable),
+        Kind::Presence => return Err(Rejection::PresenceUser),
+        Kind::User => return Err(Rejection::UserChannel),
         Kind::Private | Kind::Encrypted if connection.grant.covers(channel) => {}
         Kind::Private | Kind::Encrypted => {
             let auth = auth.as_deref().ok_or(Rejection::AuthMissing)?;
@@ -155,10 +155,9 @@ fn may_join(
             }
         }
     }
-    if connection.subscriptions.len() >= CHANNELS_PER_CONNECTION_MAX
-        && connection.joined(channel).is_none()
-    {
-        return Err(Rejection::TooManySubscriptions);
+    let max_channels = app.settings().max_channels_per_connection;
+    if connection.subscriptions.len() >= max_channels && connection.joined(channel).is_none() {
+        return Err(Rejection::TooManySubscriptions { max_channels });
     }
     Ok(())
 }
@@ -241,7 +240,7 @@ mod tests {
         );
         assert_eq!(
             joins("presence-lobby", None, "*", 0),
-            Err(Rejection::PresenceUnavailable)
+            Err(Rejection::PresenceUser)
         );
     }
 
@@ -259,18 +258,12 @@ mod tests {
 
     #[test]
     fn a_connection_is_on_so_many_channels() {
+        assert_eq!(joins("new", None, "none", 200 - 1), Ok(()));
         assert_eq!(
-            joins("new", None, "none", CHANNELS_PER_CONNECTION_MAX - 1),
-            Ok(())
+            joins("new", None, "none", 200),
+            Err(Rejection::TooManySubscriptions { max_channels: 200 })
         );
-        assert_eq!(
-            joins("new", None, "none", CHANNELS_PER_CONNECTION_MAX),
-            Err(Rejection::TooManySubscriptions)
-        );
-        assert_eq!(
-            joins("c7", None, "none", CHANNELS_PER_CONNECTION_MAX),
-            Ok(())
-        );
+        assert_eq!(joins("c7", None, "none", 200), Ok(()));
     }
 
     #[test]

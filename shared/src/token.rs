@@ -14,8 +14,8 @@ use crate::error::{Fault, Rejection};
 use crate::event::read_object;
 use crate::limits::{
     TOKEN_CHANNELS_MAX, TOKEN_RECONNECT_MAX_SECS, TOKEN_TTL_DEFAULT_SECS, TOKEN_TTL_MAX_SECS,
-    USER_ID_MAX_CHARS, USER_INFO_MAX_BYTES,
 };
+use crate::user::User;
 
 /// Random bytes in a token: 256 bits, beyond any guessing.
 const TOKEN_BYTES: usize = 32;
@@ -56,16 +56,6 @@ impl Token {
     pub fn digest(&self) -> String {
         hex::encode(Sha256::digest(self.0))
     }
-}
-
-/// The user that a token names.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct User {
-    /// Not empty.
-    pub id: String,
-    /// What the others on a presence channel are shown.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub info: Option<Value>,
 }
 
 /// What a connection may do beyond what everybody may.
@@ -150,18 +140,9 @@ impl TokenRequest {
 }
 
 fn parse_user(id: Option<String>, info: Option<Value>) -> Result<Option<User>, Rejection> {
-    if id
-        .as_ref()
-        .is_some_and(|id| id.is_empty() || id.chars().count() > USER_ID_MAX_CHARS)
-    {
-        return Err(Rejection::UserId);
-    }
     match (id, info) {
-        (None, Some(_)) => Err(Rejection::UserInfo),
-        (Some(_), Some(info)) if info.to_string().len() > USER_INFO_MAX_BYTES => {
-            Err(Rejection::UserInfo)
-        }
-        (Some(id), info) => Ok(Some(User { id, info })),
+        (None, Some(_)) => Err(Rejection::UserInfoAlone),
+        (Some(id), info) => User::new(id, info).map(Some),
         (None, None) => Ok(None),
     }
 }
@@ -243,7 +224,10 @@ mod tests {
                 Rejection::TokenReconnect,
             ),
             (r#"{"channels":[],"user_id":""}"#, Rejection::UserId),
-            (r#"{"channels":[],"user_info":{}}"#, Rejection::UserInfo),
+            (
+                r#"{"channels":[],"user_info":{}}"#,
+                Rejection::UserInfoAlone,
+            ),
         ] {
             assert_eq!(rejected(body), rejection, "{body}");
         }

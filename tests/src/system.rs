@@ -69,19 +69,32 @@ pub struct System {
     env_file: PathBuf,
 }
 
+/// The default app, but without its optional features.
+const PLAIN: [&str; 2] = ["--app", "1001:local-key:local-secret"];
+
 impl System {
-    /// Starts the system with the default app on any free port.
+    /// Starts the system on any free port, with an app that has no optional feature.
     #[must_use]
     pub fn start() -> Self {
         Self::start_with(&[])
     }
 
-    /// Starts it with more arguments.
+    /// Starts it with more arguments; they may name other apps.
+    #[must_use]
+    pub fn start_with(arguments: &[&str]) -> Self {
+        let named = arguments
+            .iter()
+            .any(|argument| argument.starts_with("--app"));
+        let plain: &[&str] = if named { &[] } else { &PLAIN };
+        Self::start_featured(&[plain, arguments].concat())
+    }
+
+    /// Starts it with the default app, which has every feature, and with more arguments.
     ///
     /// # Panics
     /// When it does not get ready.
     #[must_use]
-    pub fn start_with(arguments: &[&str]) -> Self {
+    pub fn start_featured(arguments: &[&str]) -> Self {
         build();
         let env_file = env_file();
         let mut child = Command::new(binaries().join("local"))

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::{PING, PONG, SIGNIN, SUBSCRIBE, UNSUBSCRIBE};
 use crate::channel::Channel;
 use crate::error::Rejection;
-use crate::event::CLIENT_EVENT_PREFIX;
+use crate::event::{CLIENT_EVENT_PREFIX, EventName};
 use crate::limits::{ECHOED_NAME_MAX_BYTES, FRAME_MAX_BYTES};
 
 /// What a client's frame asks for.
@@ -30,6 +30,22 @@ pub enum ClientFrame {
     Unsubscribe {
         /// Which.
         channel: Channel,
+    },
+    /// Sign in as a user.
+    Signin {
+        /// `KEY:HEX`.
+        auth: String,
+        /// What is signed: a JSON object as a string.
+        user_data: String,
+    },
+    /// Tell the others on a channel something.
+    ClientEvent {
+        /// The event, one of those that clients may send.
+        name: EventName,
+        /// Which channel.
+        channel: Channel,
+        /// The data as JSON, passed on as it is.
+        data: String,
     },
 }
 
@@ -56,7 +72,15 @@ impl From<Rejection> for BadFrame {
 struct Envelope {
     event: String,
     #[serde(default)]
+    channel: Option<Value>,
+    #[serde(default)]
     data: Option<Box<RawValue>>,
+}
+
+#[derive(Deserialize)]
+struct SigninData {
+    auth: String,
+    user_data: String,
 }
 
 #[derive(Deserialize)]
@@ -87,8 +111,11 @@ impl ClientFrame {
         if !text.trim_start().starts_with('{') {
             return Err(Rejection::Frame("this is no object".to_owned()).into());
         }
-        let Envelope { event, data } =
-            serde_json::from_str(text).map_err(|error| Rejection::Frame(error.to_string()))?;
+        let Envelope {
+            event,
+            channel,
+            data,
+        } = serde_json::from_str(text).map_err(|error| Rejection::Frame(error.to_string()))?;
         match event.as_str() {
             PING => Ok(Self::Ping),
             PONG => Ok(Self::Pong),
@@ -116,13 +143,46 @@ impl ClientFrame {
                     channel: Channel::parse(&channel)?,
                 })
             }
-            SIGNIN => Err(Rejection::SigninUnavailable.into()),
-            other if other.starts_with(CLIENT_EVENT_PREFIX) => {
-                Err(Rejection::ClientEventsDisabled.into())
+            SIGNIN => {
+                let SigninData { auth, user_data } = read_data(SIGNIN, data.as_deref())?;
+                Ok(Self::Signin { auth, user_data })
             }
-            other => Err(Rejection::EventUnknown(other.chars().take(64).collect()).into()),
+            other => client_event(other, channel.as_ref(), data)
+                .unwrap_or_else(|| Err(Rejection::EventUnknown(shortened(other))))
+                .map_err(BadFrame::from),
         }
     }
+}
+
+/// An event that clients may send; `None` for any other.
+fn client_event(
+    event: &str,
+    channel: Option<&Value>,
+    data: Option<Box<RawValue>>,
+) -> Option<Result<ClientFrame, Rejection>> {
+    let refused = |rejection| Rejection::ClientEvent(Box::new(rejection));
+    let name = match EventName::parse(event) {
+        Ok(name) if name.is_client_event() => name,
+        // Only too long a name is both.
+        Err(rejection) if event.starts_with(CLIENT_EVENT_PREFIX) => {
+            return Some(Err(refused(rejection)));
+        }
+        Ok(_) | Err(_) => return None,
+    };
+    let channel = Channel::parse(channel.and_then(Value::as_str).unwrap_or_default());
+    Some(match channel {
+        Ok(channel) => Ok(ClientFrame::ClientEvent {
+            name,
+            channel,
+            data: data.map_or_else(|| "null".to_owned(), |data| Box::<str>::from(data).into()),
+        }),
+        Err(rejection) => Err(refused(rejection)),
+    })
+}
+
+/// A client's own words, short enough to be repeated to it.
+fn shortened(text: &str) -> String {
+    text.chars().take(64).collect()
 }
 
 /// `data` as an object, or as a string that holds one: clients send both.
@@ -207,11 +267,14 @@ mod tests {
                 None,
             ),
             (r#"{"event":"pusher:signin","data":{}}"#, None),
-            (r#"{"event":"no-such-event"}"#, None),
             (
-                r#"{"event":"client-typing","channel":"a","data":{}}"#,
-                Some(4301),
+                r#"{"event":"pusher:signin","data":{"auth":"k:s","user_data":{}}}"#,
+                None,
             ),
+            (r#"{"event":"no-such-event"}"#, None),
+            (r#"{"event":"client-typing","data":{}}"#, Some(4301)),
+            (r#"{"event":"client-typing","channel":7}"#, Some(4301)),
+            (r#"{"event":"client-typing","channel":"a b"}"#, Some(4301)),
         ] {
             let bad = rejected(text);
             assert_eq!(bad.rejection.code(), code, "{text}");
@@ -239,10 +302,30 @@ mod tests {
             ))
         };
         assert_eq!(subscribe("a b").subscribing_to.as_deref(), Some("a b"));
-        assert_eq!(
-            subscribe("#server-to-user-1").rejection,
-            Rejection::ChannelReserved
-        );
+        assert_eq!(subscribe("#orders").rejection, Rejection::ChannelReserved);
         assert_eq!(subscribe(&"a".repeat(2_000)).subscribing_to, None);
+    }
+
+    #[test]
+    fn a_client_event_passes_its_data_on_as_it_is() {
+        let event = |data: &str| ClientFrame::ClientEvent {
+            name: EventName::parse("client-typing").expect("a name"),
+            channel: Channel::parse("private-a").expect("a name"),
+            data: data.to_owned(),
+        };
+        for (text, data) in [
+            (r#"{"event":"client-typing","channel":"private-a"}"#, "null"),
+            (
+                r#"{"data": {"b": 1.0, "a":"\u00e9"},"channel":"private-a","event":"client-typing","user_id":"forged"}"#,
+                r#"{"b": 1.0, "a":"\u00e9"}"#,
+            ),
+        ] {
+            assert_eq!(ClientFrame::parse(text), Ok(event(data)), "{text}");
+        }
+        let long = format!(
+            r#"{{"event":"client-{}","channel":"private-a"}}"#,
+            "x".repeat(200)
+        );
+        assert_eq!(rejected(&long).rejection.code(), Some(4301));
     }
 }

@@ -2,13 +2,19 @@
 
 use bytes::Bytes;
 use serde::Serialize;
+use serde_json::value::RawValue;
 
-use super::{ERROR, ESTABLISHED, PONG, SUBSCRIPTION_ERROR, SUBSCRIPTION_SUCCEEDED};
+use super::{
+    CACHE_MISS, ERROR, ESTABLISHED, MEMBER_ADDED, MEMBER_REMOVED, PONG, SIGNED_IN,
+    SUBSCRIPTION_COUNT, SUBSCRIPTION_ERROR, SUBSCRIPTION_SUCCEEDED, WATCHLIST,
+};
 use crate::channel::Channel;
 use crate::error::{FAULT_MESSAGE, Rejection};
-use crate::event::{EventData, EventName};
+use crate::event::EventName;
 use crate::limits::ACTIVITY_TIMEOUT_SECS;
+use crate::presence::Roster;
 use crate::socket_id::SocketId;
+use crate::user::User;
 
 /// A frame to a client.
 #[derive(Serialize)]
@@ -19,14 +25,38 @@ struct ServerFrame<'a, D: Serialize> {
     data: D,
     #[serde(skip_serializing_if = "Option::is_none")]
     serial: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<&'a str>,
 }
 
-impl<D: Serialize> ServerFrame<'_, D> {
+impl<'a, D: Serialize> ServerFrame<'a, D> {
+    fn new(event: &'a str, data: D) -> Self {
+        Self {
+            event,
+            channel: None,
+            data,
+            serial: None,
+            user_id: None,
+        }
+    }
+
+    fn on(self, channel: &'a str) -> Self {
+        Self {
+            channel: Some(channel),
+            ..self
+        }
+    }
+
     fn print(&self) -> Bytes {
         serde_json::to_vec(self)
-            .expect("strings and numbers always print")
+            .expect("strings, numbers and JSON always print")
             .into()
     }
+}
+
+/// JSON inside a string, as `data` is on channels.
+fn inner(data: &impl Serialize) -> String {
+    serde_json::to_string(data).expect("strings, numbers and JSON always print")
 }
 
 /// The greeting of an admitted connection. Its `data` is a string, and `activity_timeout` is
@@ -38,18 +68,11 @@ pub fn established(socket_id: &SocketId) -> Bytes {
         socket_id: &'a str,
         activity_timeout: u64,
     }
-    let data = Data {
+    let data = inner(&Data {
         socket_id: socket_id.as_str(),
         activity_timeout: ACTIVITY_TIMEOUT_SECS,
-    };
-    let data = serde_json::to_string(&data).expect("strings and numbers always print");
-    ServerFrame {
-        event: ESTABLISHED,
-        channel: None,
-        data,
-        serial: None,
-    }
-    .print()
+    });
+    ServerFrame::new(ESTABLISHED, data).print()
 }
 
 /// `code` is `null` where the protocol gives none.
@@ -66,13 +89,7 @@ pub fn error(rejection: &Rejection) -> Bytes {
         code: rejection.code(),
         message: &rejection.to_string(),
     };
-    ServerFrame {
-        event: ERROR,
-        channel: None,
-        data,
-        serial: None,
-    }
-    .print()
+    ServerFrame::new(ERROR, data).print()
 }
 
 /// A notice that something failed on our side.
@@ -82,13 +99,7 @@ pub fn failure() -> Bytes {
         code: None,
         message: FAULT_MESSAGE,
     };
-    ServerFrame {
-        event: ERROR,
-        channel: None,
-        data,
-        serial: None,
-    }
-    .print()
+    ServerFrame::new(ERROR, data).print()
 }
 
 /// The answer to a ping.
@@ -96,25 +107,32 @@ pub fn failure() -> Bytes {
 pub fn pong() -> Bytes {
     #[derive(Serialize)]
     struct Data {}
-    ServerFrame {
-        event: PONG,
-        channel: None,
-        data: Data {},
-        serial: None,
-    }
-    .print()
+    ServerFrame::new(PONG, Data {}).print()
 }
 
-/// The acknowledgement of a subscription.
+/// The answer to a sign-in. `data` is an object whose `user_data` is the client's own string:
+/// pusher-js reads it so.
 #[must_use]
-pub fn subscription_succeeded(channel: &Channel) -> Bytes {
-    ServerFrame {
-        event: SUBSCRIPTION_SUCCEEDED,
-        channel: Some(channel.as_str()),
-        data: "{}",
-        serial: None,
+pub fn signed_in(user_data: &str) -> Bytes {
+    #[derive(Serialize)]
+    struct Data<'a> {
+        user_data: &'a str,
     }
-    .print()
+    ServerFrame::new(SIGNED_IN, Data { user_data }).print()
+}
+
+/// The acknowledgement of a subscription. On a presence channel it carries who is there.
+#[must_use]
+pub fn subscription_succeeded(channel: &Channel, roster: Option<&Roster>) -> Bytes {
+    #[derive(Serialize)]
+    struct Data<'a> {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        presence: Option<&'a Roster>,
+    }
+    let data = inner(&Data { presence: roster });
+    ServerFrame::new(SUBSCRIPTION_SUCCEEDED, data)
+        .on(channel.as_str())
+        .print()
 }
 
 #[derive(Serialize)]
@@ -138,13 +156,9 @@ pub fn subscription_error(channel: &str, rejection: &Rejection) -> Bytes {
         error: &rejection.to_string(),
         status,
     };
-    ServerFrame {
-        event: SUBSCRIPTION_ERROR,
-        channel: Some(channel),
-        data,
-        serial: None,
-    }
-    .print()
+    ServerFrame::new(SUBSCRIPTION_ERROR, data)
+        .on(channel)
+        .print()
 }
 
 /// A subscription that failed on our side.
@@ -155,26 +169,115 @@ pub fn subscription_failure(channel: &Channel) -> Bytes {
         error: FAULT_MESSAGE,
         status: 503,
     };
-    ServerFrame {
-        event: SUBSCRIPTION_ERROR,
-        channel: Some(channel.as_str()),
-        data,
-        serial: None,
-    }
-    .print()
+    ServerFrame::new(SUBSCRIPTION_ERROR, data)
+        .on(channel.as_str())
+        .print()
 }
 
 /// A publication as its subscribers get it: printed once, whoever many they are. `data` passes
 /// through as the string it was published as.
 #[must_use]
-pub fn publication(channel: &Channel, name: &EventName, data: &EventData, serial: u64) -> Bytes {
+pub fn publication(channel: &Channel, name: &str, data: &str, serial: u64) -> Bytes {
     ServerFrame {
-        event: name.as_str(),
-        channel: Some(channel.as_str()),
-        data: data.as_str(),
         serial: Some(serial),
+        ..ServerFrame::new(name, data).on(channel.as_str())
     }
     .print()
+}
+
+/// What a cache channel that has nothing to show says after the acknowledgement.
+#[must_use]
+pub fn cache_miss(channel: &Channel) -> Bytes {
+    #[derive(Serialize)]
+    struct Frame<'a> {
+        event: &'a str,
+        channel: &'a str,
+    }
+    let frame = Frame {
+        event: CACHE_MISS,
+        channel: channel.as_str(),
+    };
+    inner(&frame).into()
+}
+
+/// What one client tells the others. `data` is JSON and passes through as it was sent; `user_id`
+/// is known from the sender's subscription, never from the sender.
+#[must_use]
+pub fn client_event(
+    channel: &Channel,
+    name: &EventName,
+    data: &RawValue,
+    user_id: Option<&str>,
+) -> Bytes {
+    ServerFrame {
+        user_id,
+        ..ServerFrame::new(name.as_str(), data).on(channel.as_str())
+    }
+    .print()
+}
+
+/// A user has joined a presence channel.
+#[must_use]
+pub fn member_added(channel: &Channel, user: &User) -> Bytes {
+    #[derive(Serialize)]
+    struct Data<'a> {
+        user_id: &'a str,
+        user_info: serde_json::Value,
+    }
+    let data = inner(&Data {
+        user_id: user.id(),
+        user_info: user.shown(),
+    });
+    ServerFrame::new(MEMBER_ADDED, data)
+        .on(channel.as_str())
+        .print()
+}
+
+/// A user has left a presence channel.
+#[must_use]
+pub fn member_removed(channel: &Channel, user_id: &str) -> Bytes {
+    #[derive(Serialize)]
+    struct Data<'a> {
+        user_id: &'a str,
+    }
+    ServerFrame::new(MEMBER_REMOVED, inner(&Data { user_id }))
+        .on(channel.as_str())
+        .print()
+}
+
+/// How many subscribe to a channel.
+#[must_use]
+pub fn subscription_count(channel: &Channel, subscribers: u64) -> Bytes {
+    #[derive(Serialize)]
+    struct Data {
+        subscription_count: u64,
+    }
+    let data = inner(&Data {
+        subscription_count: subscribers,
+    });
+    ServerFrame::new(SUBSCRIPTION_COUNT, data)
+        .on(channel.as_str())
+        .print()
+}
+
+/// Who of a watchlist is online and who is not; whoever is not named is as before.
+#[must_use]
+pub fn watchlist(online: &[&str], offline: &[&str]) -> Bytes {
+    #[derive(Serialize)]
+    struct Event<'a> {
+        name: &'a str,
+        user_ids: &'a [&'a str],
+    }
+    #[derive(Serialize)]
+    struct Data<'a> {
+        events: Vec<Event<'a>>,
+    }
+    let events = [("online", online), ("offline", offline)]
+        .into_iter()
+        .filter(|(_, user_ids)| !user_ids.is_empty())
+        .map(|(name, user_ids)| Event { name, user_ids })
+        .collect();
+    ServerFrame::new(WATCHLIST, inner(&Data { events })).print()
 }
 
 #[cfg(test)]
@@ -183,6 +286,7 @@ mod tests {
 
     use super::*;
     use crate::socket_id::ConnectionId;
+    use serde_json::json;
 
     fn printed(frame: &Bytes) -> Value {
         serde_json::from_slice(frame).expect("JSON")
@@ -202,22 +306,45 @@ mod tests {
     #[test]
     fn every_frame_to_a_client_has_an_event() {
         let channel = Channel::parse("a").expect("a name");
-        let name = EventName::parse("e").expect("a name");
-        let data = EventData::parse("{\"é\":\"\\u0001\"}".to_owned()).expect("data");
+        let name = EventName::parse("client-e").expect("a name");
+        let user = User::new("u".to_owned(), None).expect("a user");
+        let raw = RawValue::from_string("{\"a\": 1.0}".to_owned()).expect("JSON");
+        let data = "{\"é\":\"\\u0001\"}";
         for frame in [
             pong(),
             failure(),
             subscription_failure(&channel),
             error(&Rejection::ChannelName),
-            subscription_succeeded(&channel),
+            subscription_succeeded(&channel, None),
+            signed_in("{}"),
+            cache_miss(&channel),
+            client_event(&channel, &name, &raw, None),
+            member_added(&channel, &user),
+            member_removed(&channel, "u"),
+            subscription_count(&channel, 7),
+            watchlist(&["u"], &[]),
             subscription_error("a", &Rejection::AuthInvalid),
-            publication(&channel, &name, &data, 7),
+            publication(&channel, "e", data, 7),
         ] {
             assert!(printed(&frame)["event"].is_string());
         }
-        let publication = printed(&publication(&channel, &name, &data, 7));
-        assert_eq!(publication["data"], data.as_str());
+        let publication = printed(&publication(&channel, "e", data, 7));
+        assert_eq!(publication["data"], data);
         assert_eq!(publication["serial"], 7);
+        assert_eq!(
+            client_event(&channel, &name, &raw, Some("u")),
+            r#"{"event":"client-e","channel":"a","data":{"a": 1.0},"user_id":"u"}"#
+        );
+        assert_eq!(
+            printed(&cache_miss(&channel)),
+            json!({"event": "pusher:cache_miss", "channel": "a"})
+        );
+        let member: Value = printed(&member_added(&channel, &user))["data"].clone();
+        assert_eq!(member, r#"{"user_id":"u","user_info":{}}"#);
+        let watched: Value = printed(&watchlist(&["a", "b"], &["c"]))["data"].clone();
+        let online = r#"{"name":"online","user_ids":["a","b"]}"#;
+        let offline = r#"{"name":"offline","user_ids":["c"]}"#;
+        assert_eq!(watched, format!(r#"{{"events":[{online},{offline}]}}"#));
         assert_eq!(
             printed(&error(&Rejection::ChannelName))["data"]["code"],
             Value::Null
