@@ -206,6 +206,7 @@ mod tests {
                     app_id: "1".to_owned(),
                     channel: Channel::parse(&format!("c{n}")).expect("a name"),
                     shard: 0,
+                    user_id: None,
                 })
                 .collect(),
         };

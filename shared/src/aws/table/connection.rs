@@ -67,6 +67,8 @@ pub struct OwnSubscription {
     pub channel: Channel,
     /// The shard that its subscriber row is in.
     pub shard: u32,
+    /// As whom it is on a presence channel.
+    pub user_id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -91,6 +93,8 @@ struct OwnRow {
     #[serde(default)]
     shard: Option<u32>,
     #[serde(default)]
+    user: Option<String>,
+    #[serde(default)]
     left: bool,
 }
 
@@ -102,6 +106,7 @@ impl OwnRow {
             app_id: self.app?,
             channel,
             shard: self.shard?,
+            user_id: self.user,
         })
     }
 }
