@@ -27,7 +27,14 @@ pub const FUNCTIONS: [&str; 6] = [
 /// what is missing and ends the process.
 #[must_use]
 pub fn start() -> Config {
-    match Config::from_env() {
+    start_with(&[])
+}
+
+/// The same for a function that needs these variables, too: names from
+/// [`shared::config::variable`].
+#[must_use]
+pub fn start_with(also: &[&'static str]) -> Config {
+    match Config::from_env(also) {
         Ok(config) => {
             let filter = EnvFilter::builder().parse_lossy(&config.log_filter);
             tracing_subscriber::fmt()
@@ -64,6 +71,7 @@ pub fn failed(fault: &Fault) -> Diagnostic {
         Fault::Row { .. } => "RowUnreadable",
         Fault::Gateway { .. } => "ConnectionsUnavailable",
         Fault::Invoke(_) => "InvocationRefused",
+        Fault::Queue(_) => "QueueUnavailable",
         Fault::Random(_) => "NoRandomBytes",
         Fault::SerialLost => "SerialLost",
     };

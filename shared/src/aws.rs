@@ -1,8 +1,9 @@
-//! The edge: DynamoDB, `@connections` and Lambda. Only what lies below this module names an AWS
+//! The edge: DynamoDB, `@connections`, Lambda and SQS. Only what lies below this module names an AWS
 //! crate, and nothing below it decides anything: it does one operation and reports its outcome.
 
 pub mod connections;
 pub mod invoke;
+pub mod queue;
 mod signer;
 pub mod table;
 

@@ -10,12 +10,16 @@ pub mod variable {
     pub const TABLE_NAME: &str = "TABLE_NAME";
     /// The `@connections` endpoint, stage included: `https://{api}.execute-api.{region}.amazonaws.com/{stage}`.
     pub const CONNECTIONS_ENDPOINT: &str = "CONNECTIONS_ENDPOINT";
+    /// The queue of delayed messages: its URL. Only functions that send to it need it.
+    pub const LATER_QUEUE_URL: &str = "LATER_QUEUE_URL";
     /// How `connect` greets: `layer` (after its response) or `invoke` (a second, asynchronous invocation of itself).
     pub const GREET_VIA: &str = "GREET_VIA";
     /// DynamoDB's endpoint; AWS's own when absent.
     pub const DYNAMODB_ENDPOINT: &str = "AWS_ENDPOINT_URL_DYNAMODB";
     /// Lambda's endpoint; AWS's own when absent.
     pub const LAMBDA_ENDPOINT: &str = "AWS_ENDPOINT_URL_LAMBDA";
+    /// SQS's endpoint; AWS's own when absent.
+    pub const SQS_ENDPOINT: &str = "AWS_ENDPOINT_URL_SQS";
     /// What is logged, as `tracing-subscriber` reads it; `info` when absent.
     pub const LOG: &str = "RUST_LOG";
     /// The region, as Lambda sets it.
@@ -59,12 +63,16 @@ pub struct Config {
     pub table_name: String,
     /// Where connections are posted to; no `/` at its end.
     pub connections_endpoint: http::Uri,
+    /// The queue of delayed messages: its URL. There for a function that said that it needs it.
+    pub later_queue_url: Option<String>,
     /// How `connect` greets.
     pub greet_via: GreetVia,
     /// DynamoDB's endpoint; `None` is AWS's own.
     pub dynamodb_endpoint: Option<String>,
     /// Lambda's endpoint; `None` is AWS's own.
     pub lambda_endpoint: Option<String>,
+    /// SQS's endpoint; `None` is AWS's own.
+    pub sqs_endpoint: Option<String>,
     /// The region.
     pub region: String,
     /// The role's credentials.
@@ -81,19 +89,23 @@ pub struct Config {
 pub struct ConfigProblems(Vec<String>);
 
 impl Config {
-    /// Reads the process's environment.
+    /// Reads the process's environment. Besides what every function needs, this one needs `also`:
+    /// names from [`variable`].
     ///
     /// # Errors
     /// All that is missing or wrong, at once.
-    pub fn from_env() -> Result<Self, ConfigProblems> {
-        Self::from(|name| std::env::var(name).ok())
+    pub fn from_env(also: &[&'static str]) -> Result<Self, ConfigProblems> {
+        Self::from(|name| std::env::var(name).ok(), also)
     }
 
     /// Reads what `lookup` finds.
     ///
     /// # Errors
     /// All that is missing or wrong, at once.
-    pub fn from(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigProblems> {
+    pub fn from(
+        lookup: impl Fn(&str) -> Option<String>,
+        also: &[&'static str],
+    ) -> Result<Self, ConfigProblems> {
         let mut problems = Vec::new();
         let lookup = |name: &str| lookup(name).filter(|value| !value.is_empty());
         let mut required = |name: &'static str| {
@@ -112,6 +124,9 @@ impl Config {
             session_token: lookup(variable::SESSION_TOKEN),
         };
         let function_name = required(variable::FUNCTION_NAME);
+        for &name in also {
+            required(name);
+        }
         let greet_via = match lookup(variable::GREET_VIA).as_deref() {
             None | Some("layer") => GreetVia::Layer,
             Some("invoke") => GreetVia::Invoke,
@@ -146,9 +161,11 @@ impl Config {
                 apps,
                 table_name,
                 connections_endpoint,
+                later_queue_url: lookup(variable::LATER_QUEUE_URL),
                 greet_via,
                 dynamodb_endpoint: lookup(variable::DYNAMODB_ENDPOINT),
                 lambda_endpoint: lookup(variable::LAMBDA_ENDPOINT),
+                sqs_endpoint: lookup(variable::SQS_ENDPOINT),
                 region,
                 aws_keys,
                 function_name,
@@ -178,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_complete_environment_is_read() {
-        let config = Config::from(complete)
+        let config = Config::from(complete, &[])
             .map_err(|problems| problems.to_string())
             .expect("complete");
         assert_eq!(config.greet_via, GreetVia::Layer);
@@ -187,7 +204,7 @@ mod tests {
 
     #[test]
     fn every_problem_is_named_at_once_and_no_value_is() {
-        let problems = Config::from(|_| None)
+        let problems = Config::from(|_| None, &[variable::LATER_QUEUE_URL])
             .map(|_| ())
             .expect_err("nothing is set")
             .to_string();
@@ -196,6 +213,7 @@ mod tests {
             variable::TABLE_NAME,
             variable::CONNECTIONS_ENDPOINT,
             variable::REGION,
+            variable::LATER_QUEUE_URL,
         ] {
             assert!(problems.contains(name), "{problems}");
         }
@@ -205,11 +223,29 @@ mod tests {
             variable::CONNECTIONS_ENDPOINT => Some("somewhere".to_owned()),
             name => complete(name),
         };
-        let problems = Config::from(wrong)
+        let problems = Config::from(wrong, &[])
             .map(|_| ())
             .expect_err("three are wrong")
             .to_string();
         assert_eq!(problems.lines().count(), 4, "{problems}");
         assert!(!problems.contains("s3cret"), "{problems}");
+    }
+
+    #[test]
+    fn what_one_function_needs_the_others_may_lack() {
+        let problems = Config::from(complete, &[variable::LATER_QUEUE_URL])
+            .map(|_| ())
+            .expect_err("it is not set")
+            .to_string();
+        assert_eq!(problems.lines().count(), 2, "{problems}");
+        let url = "http://127.0.0.1:1/123456789012/later";
+        let with_queue = |name: &str| match name {
+            variable::LATER_QUEUE_URL => Some(url.to_owned()),
+            name => complete(name),
+        };
+        let config = Config::from(with_queue, &[variable::LATER_QUEUE_URL])
+            .map_err(|problems| problems.to_string())
+            .expect("complete");
+        assert_eq!(config.later_queue_url.as_deref(), Some(url));
     }
 }

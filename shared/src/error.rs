@@ -347,6 +347,9 @@ pub enum Fault {
     /// Lambda did not take an invocation.
     #[error("the invocation failed")]
     Invoke(#[source] Box<dyn StdError + Send + Sync>),
+    /// SQS did not take a message, or its answer was lost: the message may be in the queue.
+    #[error("the message was not queued")]
+    Queue(#[source] Box<dyn StdError + Send + Sync>),
     /// The operating system gave no random bytes.
     #[error("no random bytes")]
     Random(#[source] getrandom::Error),

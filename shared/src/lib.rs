@@ -6,7 +6,7 @@
 //! | --- | --- | --- |
 //! | pure | [`limits`], [`time`], [`error`], [`app`], [`settings`], [`channel`], [`socket_id`], [`frame`], [`signature`], [`event`], [`user`], [`presence`], [`token`], [`cursor`] | values only: no AWS, no async, no clock (`now` is an argument), no environment |
 //! | use cases | [`lifecycle`], [`message`], [`subscribe`], [`publish`], [`fanout`], [`replay`], [`issue`] | the pure modules and the edge |
-//! | edge | [`config`] (the environment), [`aws`] (DynamoDB, `@connections`, Lambda), [`schema`] (names other programs need) | the AWS crates, in [`aws`] alone |
+//! | edge | [`config`] (the environment), [`aws`] (DynamoDB, `@connections`, Lambda, SQS), [`schema`] (names other programs need) | the AWS crates, in [`aws`] alone |
 //!
 //! A rule has one home: a prefix, a limit, a code or a key format is a literal in one file.
 //! `tests/architecture.rs` fails when these boundaries are broken.

@@ -127,3 +127,8 @@ pub const GREETING_PATIENCE: Duration = Duration::from_secs(3);
 /// Bounds of the pause between two attempts to greet.
 pub const GREETING_PAUSES: (Duration, Duration) =
     (Duration::from_millis(5), Duration::from_millis(200));
+
+// ---- queues -------------------------------------------------------------------------------
+
+/// Seconds a message can be delayed, at most (SQS's own limit).
+pub const QUEUE_DELAY_MAX_SECS: u64 = 900;
