@@ -15,13 +15,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use crate::function::{Call, Function, Invocation, Job, Outcome, error_body};
-use crate::settings::Settings;
+use crate::settings::{ACCOUNT_ID, REGION, Settings};
 use crate::stop::Stop;
 
 /// How long a function may take to start.
 const INIT_PATIENCE: Duration = Duration::from_secs(10);
-/// Before a function's name, its name in full.
-const ARN_PREFIX: &str = "arn:aws:lambda:us-east-1:123456789012:function:";
 
 /// Why an environment ended.
 enum End {
@@ -182,7 +180,10 @@ impl Environment<'_> {
         let invocation = Invocation {
             request_id: request_id.clone(),
             deadline_ms: (since_epoch + self.function.timeout).as_millis(),
-            arn: format!("{ARN_PREFIX}{}", self.function.name),
+            arn: format!(
+                "arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{}",
+                self.function.name
+            ),
             payload,
         };
         let mut reply = Some(reply);

@@ -1,6 +1,7 @@
-//! The events that API Gateway hands to a function, and the responses it takes back.
+//! The events that API Gateway and SQS hand to a function, and the responses they take back.
 
 mod http;
+mod queue;
 mod websocket;
 
 use std::time::SystemTime;
@@ -8,6 +9,7 @@ use std::time::SystemTime;
 use ::http::{HeaderMap, HeaderName, HeaderValue};
 
 pub use self::http::{HttpContext, HttpResponse, Route, http};
+pub use queue::{body_digest, failed, queue};
 pub use websocket::ConnectionContext;
 
 /// The API's id in every event.

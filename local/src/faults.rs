@@ -4,6 +4,7 @@
 //!
 //! Rules are set, and the requests that were made are read, over HTTP: see [`proxy`].
 
+mod call;
 pub mod proxy;
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};

@@ -1,4 +1,4 @@
-//! What the functions alone may call: `@connections` and the Invoke API. The path is hot: a
+//! What the functions alone may call: `@connections`, the Invoke API and SQS. The path is hot: a
 //! publication to a thousand sockets is a thousand requests here.
 
 use std::sync::Arc;
@@ -19,7 +19,9 @@ use crate::connections::{Connections, Posted, is_id};
 use crate::events::Time;
 use crate::function::Outcome;
 use crate::host::Host;
+use crate::queues::Queues;
 use crate::serve::{self, empty};
+use crate::sqs;
 use crate::stop::Stop;
 
 /// API Gateway's limit for a post.
@@ -35,6 +37,7 @@ pub(crate) async fn serve(
     stage: &'static str,
     connections: Arc<Connections>,
     host: Host,
+    queues: Queues,
     stop: Stop,
 ) {
     let connection = post(post_to_connection)
@@ -45,7 +48,11 @@ pub(crate) async fn serve(
     let invocations = post(invoke)
         .layer(DefaultBodyLimit::max(PAYLOAD_MAX_BYTES))
         .with_state(host);
+    let messages = post(sqs::call)
+        .layer(DefaultBodyLimit::max(sqs::REQUEST_MAX_BYTES))
+        .with_state(queues);
     let router = Router::new()
+        .route("/", messages)
         .route(&format!("/{stage}/@connections/{{id}}"), connection)
         .route("/2015-03-31/functions/{function}/invocations", invocations)
         .layer(middleware::from_fn(signed));

@@ -14,6 +14,7 @@
 //! | [`host`], [`function`], [`environment`], [`runtime_api`] | the functions: their queues, their processes, and what those speak |
 //! | [`routes`], [`gateway`], [`http_api`], [`websocket`] | the public port |
 //! | [`connections`], [`internal`] | `@connections` and the Invoke API, for the functions alone |
+//! | [`queue`], [`queues`], [`sqs`], [`mapping`] | SQS: the queues and what one does (pure), using them, sending, and what Lambda does with what was sent |
 //! | [`faults`] | what can go wrong on AWS, on demand |
 //! | [`events`] | the shapes of the events, pure |
 //! | [`serve`], [`stop`] | listening, and when to end: what all servers share |
@@ -32,10 +33,14 @@ pub mod gateway;
 pub mod host;
 pub mod http_api;
 pub mod internal;
+pub mod mapping;
+pub mod queue;
+pub mod queues;
 pub mod routes;
 pub mod runtime_api;
 pub mod serve;
 pub mod settings;
+pub mod sqs;
 pub mod stop;
 pub mod system;
 pub mod table;

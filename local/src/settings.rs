@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use shared::config::variable;
 
+use crate::queue::LATER;
 use crate::stop::Stop;
 
 /// The region of everything.
 pub const REGION: &str = "us-east-1";
+/// The account of everything.
+pub const ACCOUNT_ID: &str = "123456789012";
 
 /// How long an invocation may take, and the work after its response with it. As in the template.
 #[must_use]
@@ -38,12 +41,12 @@ pub struct Settings {
     pub stop: Stop,
 }
 
-/// What the functions call: DynamoDB, `@connections` and the Invoke API.
+/// What the functions call: DynamoDB, `@connections`, the Invoke API and SQS.
 #[derive(Clone, Copy, Debug)]
 pub struct Endpoints {
     /// DynamoDB.
     pub table: SocketAddr,
-    /// The other two.
+    /// The others.
     pub internal: SocketAddr,
     /// The proxy between them and the functions, when there is one.
     pub faults: Option<SocketAddr>,
@@ -69,7 +72,7 @@ impl Settings {
 }
 
 impl Endpoints {
-    fn variables(&self, environment: Option<(&str, &str)>) -> [(&'static str, String); 3] {
+    fn variables(&self, environment: Option<(&str, &str)>) -> [(&'static str, String); 5] {
         let (table, internal) = match (self.faults, environment) {
             // So the proxy knows who calls.
             (Some(proxy), Some((function, id))) => {
@@ -87,7 +90,12 @@ impl Endpoints {
                 variable::CONNECTIONS_ENDPOINT,
                 format!("{internal}/{}", self.stage),
             ),
-            (variable::LAMBDA_ENDPOINT, internal),
+            (
+                variable::LATER_QUEUE_URL,
+                format!("{internal}/{ACCOUNT_ID}/{}", LATER.name),
+            ),
+            (variable::LAMBDA_ENDPOINT, internal.clone()),
+            (variable::SQS_ENDPOINT, internal),
         ]
     }
 }

@@ -13,9 +13,10 @@ use crate::connections::Connections;
 use crate::faults::proxy::{Proxy, Upstreams};
 use crate::gateway::{Gateway, Limits};
 use crate::host::Host;
+use crate::queues::Queues;
 use crate::settings::{Endpoints, Settings};
 use crate::stop::{Stop, Stopper};
-use crate::{binaries, internal, routes, runtime_api, serve, table};
+use crate::{binaries, internal, mapping, routes, runtime_api, serve, table};
 
 /// How long stopping may take: under the 2 s within which everything has to be gone.
 const STOP_PATIENCE: Duration = Duration::from_millis(1_500);
@@ -78,6 +79,7 @@ impl System {
         }
         let host = Host::new(&FUNCTIONS, usize::from(args.concurrency), settings);
         let connections = Arc::new(Connections::default());
+        let queues = Queues::new();
         let limits = Limits {
             idle: Duration::from_secs(args.idle_timeout),
             age: Duration::from_secs(args.max_age),
@@ -98,16 +100,20 @@ impl System {
                 replica: replica_address,
                 internal: internal_address,
             };
-            let proxy = Proxy::new(upstreams, host.clone());
+            let proxy = Proxy::new(upstreams, host.clone(), queues.clone());
             tokio::spawn(proxy.serve(faults, stop.clone()));
         }
         tokio::spawn(table::serve(table, database, stop.clone()));
         tokio::spawn(runtime_api::serve(runtime, host.clone(), stop.clone()));
+        for queue in queues.iter() {
+            tokio::spawn(mapping::run(queue.clone(), host.clone(), stop.clone()));
+        }
         tokio::spawn(internal::serve(
             internal,
             STAGE,
             connections,
             host,
+            queues,
             stop.clone(),
         ));
         tokio::spawn(routes::serve(public, gateway));

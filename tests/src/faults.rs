@@ -77,18 +77,30 @@ impl Faults<'_> {
         serde_json::from_str(&self.call("GET", "requests", String::new()).await).expect("JSON")
     }
 
+    /// Where AWS is for a function, one called `tests`.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("{}/tests/none/", self.base)
+    }
+
+    /// What waits in a queue, and which of its messages are dead.
+    ///
+    /// # Panics
+    /// When there is no such queue.
+    pub async fn queue(&self, name: &str) -> Value {
+        let queues = self.call("GET", "queues", String::new()).await;
+        let queues: Vec<Value> = serde_json::from_str(&queues).expect("JSON");
+        let found = queues.into_iter().find(|queue| queue["name"] == name);
+        found.unwrap_or_else(|| panic!("no queue {name}"))
+    }
+
     /// Asks the table as a function does: through the proxy.
     ///
     /// # Panics
     /// When it does not answer.
     pub async fn table(&self, operation: &str, mut body: Value) -> Value {
         body["TableName"] = json!(self.system.variable("TABLE_NAME"));
-        let request = dynamodb_request(
-            self.system,
-            &format!("{}/tests/none/", self.base),
-            operation,
-            &body,
-        );
+        let request = dynamodb_request(self.system, &self.endpoint(), operation, &body);
         let answer = request.send().await.expect("an answer");
         serde_json::from_str(&answer.text().await.expect("a body")).expect("JSON")
     }

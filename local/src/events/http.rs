@@ -9,9 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{API_ID, Time, header, query_pairs, text};
-
-/// The account in every event.
-const ACCOUNT_ID: &str = "123456789012";
+use crate::settings::ACCOUNT_ID;
 
 /// The route that a request has taken.
 #[derive(Clone, Debug)]

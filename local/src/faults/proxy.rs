@@ -4,7 +4,8 @@
 //! The rest is for whoever sets the faults: `PUT /rules` takes a JSON array of [`Rule`]s in place
 //! of those in force, `GET /requests` gives what the functions have asked since the last
 //! `DELETE /requests`: function, operation, target, capacity units, and the fault it met, and how
-//! many are held or met with silence just now.
+//! many are held or met with silence just now. `GET /queues` gives what waits in each queue, and
+//! which messages are dead.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -13,19 +14,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::{Body, Bytes};
 use axum::response::Response;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use http::{Method, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::call::{Call, Known, capacity_units, refuse};
 use super::{Effect, Fault, Request, Rule, Rules};
 use crate::host::Host;
+use crate::queues::Queues;
 use crate::serve::{self, empty, json};
 use crate::stop::Stop;
 
@@ -70,7 +73,7 @@ pub struct Upstreams {
     pub table: SocketAddr,
     /// A second one, which is always one write behind.
     pub replica: SocketAddr,
-    /// `@connections` and the Invoke API.
+    /// `@connections`, the Invoke API and SQS.
     pub internal: SocketAddr,
 }
 
@@ -82,6 +85,7 @@ struct Inner {
     upstreams: Upstreams,
     client: Client<HttpConnector, Full<Bytes>>,
     host: Host,
+    queues: Queues,
     rules: Mutex<Rules>,
     /// Changes with the rules.
     changes: watch::Sender<u64>,
@@ -92,15 +96,6 @@ struct Inner {
     held: AtomicUsize,
     /// The last write, which the replica has not seen. Writes come one by one.
     unseen: tokio::sync::Mutex<Option<Call>>,
-}
-
-/// A request on its way.
-#[derive(Clone, Debug)]
-struct Call {
-    method: Method,
-    path: String,
-    headers: HeaderMap,
-    body: Bytes,
 }
 
 /// One request more that is held, for as long as it lives.
@@ -126,11 +121,12 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Proxy {
     /// A proxy without rules.
     #[must_use]
-    pub fn new(upstreams: Upstreams, host: Host) -> Self {
+    pub fn new(upstreams: Upstreams, host: Host, queues: Queues) -> Self {
         Self(Arc::new(Inner {
             upstreams,
             client: Client::builder(TokioExecutor::new()).build_http(),
             host,
+            queues,
             rules: Mutex::default(),
             changes: watch::Sender::new(0),
             made: Mutex::default(),
@@ -194,6 +190,7 @@ impl Proxy {
                 locked(&self.0.made).clear();
                 empty(StatusCode::NO_CONTENT)
             }
+            (&Method::GET, "queues") => json(StatusCode::OK, &self.0.queues.shown()),
             _ => empty(StatusCode::NOT_FOUND),
         }
     }
@@ -233,7 +230,7 @@ impl Proxy {
                 Err(Cut)
             }
             Some(refusal @ (Fault::Throttle | Fault::Conflict | Fault::Gone | Fault::Fail)) => {
-                Ok((refuse(refusal, known.effect), 0.0))
+                Ok((refuse(refusal, known.service), 0.0))
             }
         };
         if let Ok((response, units)) = &answered {
@@ -334,95 +331,4 @@ impl Proxy {
         let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
         Ok(http::Response::from_parts(parts, body))
     }
-}
-
-/// What is known of a request from its headers and its body.
-struct Known {
-    operation: String,
-    effect: Effect,
-    target: String,
-    /// Whether a read asks for the latest.
-    consistent: bool,
-}
-
-impl Known {
-    /// Also makes a request of DynamoDB's ask what it costs.
-    fn of(call: &mut Call) -> Self {
-        let target = call.headers.get("x-amz-target");
-        let operation = target.and_then(|target| target.to_str().ok()?.split('.').nth(1));
-        if let Some(operation) = operation {
-            let operation = operation.to_owned();
-            return Self::of_table(operation, call);
-        }
-        let connection = call.path.split_once("/@connections/");
-        let (name, target) = match (&call.method, connection) {
-            (&Method::POST, Some((_, id))) => ("PostToConnection", id),
-            (&Method::GET, Some((_, id))) => ("GetConnection", id),
-            (&Method::DELETE, Some((_, id))) => ("DeleteConnection", id),
-            _ => ("Invoke", call.path.as_str()),
-        };
-        Self {
-            operation: name.to_owned(),
-            effect: Effect::Other,
-            target: target.replace("%3D", "="),
-            consistent: false,
-        }
-    }
-
-    fn of_table(operation: String, call: &mut Call) -> Self {
-        let effect = match operation.as_str() {
-            "GetItem" | "Query" | "Scan" | "BatchGetItem" | "TransactGetItems" => Effect::Read,
-            _ => Effect::Write,
-        };
-        let mut body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
-        let partition = [
-            "/Key/pk/S",
-            "/Item/pk/S",
-            "/ExpressionAttributeValues/:pk/S",
-        ]
-        .into_iter()
-        .find_map(|pointer| body.pointer(pointer)?.as_str());
-        let target = partition.unwrap_or_default().to_owned();
-        let consistent = body["ConsistentRead"] == true;
-        if let Value::Object(fields) = &mut body {
-            fields.insert("ReturnConsumedCapacity".to_owned(), json!("TOTAL"));
-            call.body = body.to_string().into();
-        }
-        Self {
-            operation,
-            effect,
-            target,
-            consistent,
-        }
-    }
-}
-
-fn capacity_units(answer: &[u8]) -> f64 {
-    let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
-    answer
-        .pointer("/ConsumedCapacity/CapacityUnits")
-        .and_then(Value::as_f64)
-        .unwrap_or_default()
-}
-
-/// A refusal in the words of the service that would make it.
-fn refuse(fault: Fault, effect: Effect) -> Response {
-    let of_table = effect != Effect::Other;
-    let (status, name) = match (fault, of_table) {
-        (Fault::Throttle, true) => (400, "ThrottlingException"),
-        (Fault::Throttle, false) => (429, "LimitExceededException"),
-        (Fault::Conflict, _) => (400, "TransactionConflictException"),
-        (Fault::Gone, _) => (410, "GoneException"),
-        (_, true) => (500, "InternalServerError"),
-        (_, false) => (500, "InternalServerErrorException"),
-    };
-    let status = StatusCode::from_u16(status).unwrap_or_default();
-    let body = json!({
-        "__type": format!("com.amazonaws.dynamodb.v20120810#{name}"),
-        "message": "a fault was asked for",
-    });
-    let mut response = json(status, &body);
-    let name = HeaderValue::from_static(name);
-    response.headers_mut().insert("x-amzn-errortype", name);
-    response
 }

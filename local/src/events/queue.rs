@@ -1,0 +1,141 @@
+//! The event of a queue's messages, and the response to it: which of them have failed.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use md5::{Digest as _, Md5};
+use serde_json::{Value, json};
+
+use crate::queue::Message;
+use crate::settings::{ACCOUNT_ID, REGION};
+
+/// Who sends. On AWS it is a role's id and a function's name.
+const SENDER_ID: &str = "AROALOCALLOCALLOCALXX:local";
+
+/// MD5 in lower-case hex, as SQS tells it.
+#[must_use]
+pub fn body_digest(body: &str) -> String {
+    hex::encode(Md5::digest(body))
+}
+
+/// The event of some messages of a queue.
+#[must_use]
+pub fn queue(name: &str, messages: &[Message]) -> Value {
+    let record = |message: &Message| {
+        // A message's receipt is another one each time.
+        let receipt = STANDARD.encode(format!("{} {}", message.id, message.receives));
+        let first_received_ms = message.first_received_ms.unwrap_or(message.sent_ms);
+        json!({
+            "messageId": message.id,
+            "receiptHandle": receipt,
+            "body": message.body,
+            "attributes": {
+                "ApproximateReceiveCount": message.receives.to_string(),
+                "SentTimestamp": message.sent_ms.to_string(),
+                "SenderId": SENDER_ID,
+                "ApproximateFirstReceiveTimestamp": first_received_ms.to_string(),
+            },
+            "messageAttributes": {},
+            "md5OfBody": body_digest(&message.body),
+            "eventSource": "aws:sqs",
+            "eventSourceARN": format!("arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{name}"),
+            "awsRegion": REGION,
+        })
+    };
+    json!({ "Records": messages.iter().map(record).collect::<Vec<_>>() })
+}
+
+/// The ids of those messages that have failed, by the function's response: those in its
+/// `batchItemFailures`; none without such a list; all of them when the list cannot be understood.
+#[must_use]
+pub fn failed<'a>(response: &[u8], messages: &'a [Message]) -> Vec<&'a str> {
+    let ids = || messages.iter().map(|message| message.id.as_str());
+    let all = || ids().collect();
+    let response: Value = match serde_json::from_slice(response) {
+        Ok(response) => response,
+        Err(_) => return all(),
+    };
+    let failures = match &response {
+        Value::Null => return Vec::new(),
+        Value::Object(response) => response.get("batchItemFailures"),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => return all(),
+    };
+    let failures = match failures {
+        None | Some(Value::Null) => return Vec::new(),
+        Some(Value::Array(failures)) => failures,
+        Some(_) => return all(),
+    };
+    let id_of = |failure: &Value| {
+        let id = failure.get("itemIdentifier")?.as_str()?;
+        ids().find(|of_message| *of_message == id)
+    };
+    failures
+        .iter()
+        .map(id_of)
+        .collect::<Option<_>>()
+        .unwrap_or_else(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn messages() -> Vec<Message> {
+        let message = |id: &str| Message {
+            receives: 2,
+            first_received_ms: Some(1_700_000_000_002),
+            ..Message::new(id.to_owned(), "hello".to_owned(), 1_700_000_000_001)
+        };
+        ["a", "b"].map(message).into()
+    }
+
+    #[test]
+    fn an_event_has_all_that_sqs_says_of_a_message() {
+        let mut event = queue("later", &messages());
+        let record = event["Records"][1].take();
+        let expected = json!({
+            "messageId": "b",
+            "receiptHandle": "YiAy",
+            "body": "hello",
+            "attributes": {
+                "ApproximateReceiveCount": "2",
+                "SentTimestamp": "1700000000001",
+                "SenderId": SENDER_ID,
+                "ApproximateFirstReceiveTimestamp": "1700000000002",
+            },
+            "messageAttributes": {},
+            "md5OfBody": "5d41402abc4b2a76b9719d911017c592",
+            "eventSource": "aws:sqs",
+            "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:later",
+            "awsRegion": "us-east-1",
+        });
+        assert_eq!(record, expected);
+    }
+
+    #[test]
+    fn a_response_says_which_messages_have_failed() {
+        let (none, all): ([&str; 0], _) = ([], ["a", "b"]);
+        for success in [
+            "null",
+            "{}",
+            r#"{"batchItemFailures":null}"#,
+            r#"{"batchItemFailures":[]}"#,
+        ] {
+            assert_eq!(failed(success.as_bytes(), &messages()), none, "{success}");
+        }
+        let one = r#"{"batchItemFailures":[{"itemIdentifier":"b"}]}"#;
+        assert_eq!(failed(one.as_bytes(), &messages()), ["b"]);
+        for failure in [
+            "",
+            "oops",
+            "[]",
+            r#"{"batchItemFailures":"b"}"#,
+            r#"{"batchItemFailures":["b"]}"#,
+            r#"{"batchItemFailures":[{"itemIdentifier":""}]}"#,
+            r#"{"batchItemFailures":[{"itemIdentifier":null}]}"#,
+            r#"{"batchItemFailures":[{"messageId":"b"}]}"#,
+            r#"{"batchItemFailures":[{"itemIdentifier":"b"},{"itemIdentifier":"of another batch"}]}"#,
+        ] {
+            assert_eq!(failed(failure.as_bytes(), &messages()), all, "{failure}");
+        }
+    }
+}

@@ -1,0 +1,388 @@
+//! SQS, the sending side: `SendMessage` and `SendMessageBatch` in the AWS JSON 1.0 protocol. The
+//! receiving side is [`crate::mapping`], as on AWS it is Lambda's.
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::events::body_digest;
+use crate::queues::{LiveQueue, Queues};
+use crate::serve;
+use crate::settings::ACCOUNT_ID;
+
+/// SQS's limit for a message, and for a batch of them.
+const MESSAGE_MAX_BYTES: usize = 1_048_576;
+/// SQS's limit for a delay.
+const DELAY_MAX_SECS: u64 = 900;
+/// SQS's limit for the entries of a batch.
+const ENTRIES_MAX: usize = 10;
+/// SQS's limit for an entry's id.
+const ENTRY_ID_MAX_CHARS: usize = 80;
+/// More than any valid request has: a byte of a message may be escaped as six.
+pub(crate) const REQUEST_MAX_BYTES: usize = 6 * MESSAGE_MAX_BYTES + 65_536;
+
+/// What is refused, in SQS's words.
+#[derive(Debug, PartialEq, Eq)]
+enum Refusal {
+    NoSuchOperation,
+    Unreadable(String),
+    NoSuchQueue,
+    NoRoom,
+    NoBody,
+    TooLong,
+    Delay(i64),
+    Character,
+    BatchEmpty,
+    BatchTooMany(usize),
+    BatchTooLong(usize),
+    EntryId,
+    EntryIdTwice(String),
+}
+
+impl Refusal {
+    /// The error's shape, and the code by which it was known before there was this protocol.
+    fn names(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::NoSuchOperation => (
+                "com.amazon.coral.service#UnknownOperationException",
+                "InvalidAction",
+            ),
+            Self::Unreadable(_) => (
+                "com.amazon.coral.service#SerializationException",
+                "MalformedInput",
+            ),
+            Self::NoSuchQueue => (
+                "com.amazonaws.sqs#QueueDoesNotExist",
+                "AWS.SimpleQueueService.NonExistentQueue",
+            ),
+            Self::NoRoom => ("com.amazonaws.sqs#RequestThrottled", "RequestThrottled"),
+            Self::NoBody => (
+                "com.amazon.coral.service#MissingRequiredParameterException",
+                "MissingParameter",
+            ),
+            Self::TooLong | Self::Delay(_) => (
+                "com.amazon.coral.service#InvalidParameterValueException",
+                "InvalidParameterValue",
+            ),
+            Self::Character => (
+                "com.amazonaws.sqs#InvalidMessageContents",
+                "InvalidMessageContents",
+            ),
+            Self::BatchEmpty => (
+                "com.amazonaws.sqs#EmptyBatchRequest",
+                "AWS.SimpleQueueService.EmptyBatchRequest",
+            ),
+            Self::BatchTooMany(_) => (
+                "com.amazonaws.sqs#TooManyEntriesInBatchRequest",
+                "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",
+            ),
+            Self::BatchTooLong(_) => (
+                "com.amazonaws.sqs#BatchRequestTooLong",
+                "AWS.SimpleQueueService.BatchRequestTooLong",
+            ),
+            Self::EntryId => (
+                "com.amazonaws.sqs#InvalidBatchEntryId",
+                "AWS.SimpleQueueService.InvalidBatchEntryId",
+            ),
+            Self::EntryIdTwice(_) => (
+                "com.amazonaws.sqs#BatchEntryIdsNotDistinct",
+                "AWS.SimpleQueueService.BatchEntryIdsNotDistinct",
+            ),
+        }
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Self::NoSuchOperation => {
+                "only SendMessage and SendMessageBatch are available here".to_owned()
+            }
+            Self::Unreadable(problem) => problem.clone(),
+            Self::NoSuchQueue => "The specified queue does not exist.".to_owned(),
+            Self::NoRoom => "the queue is full".to_owned(),
+            Self::NoBody => "The request must contain the parameter MessageBody.".to_owned(),
+            Self::TooLong => format!(
+                "One or more parameters are invalid. Reason: Message must be shorter than {MESSAGE_MAX_BYTES} bytes."
+            ),
+            Self::Delay(secs) => format!(
+                "Value {secs} for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= {DELAY_MAX_SECS}."
+            ),
+            Self::Character => {
+                "Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF".to_owned()
+            }
+            Self::BatchEmpty => "There should be at least one SendMessageBatchRequestEntry in the request.".to_owned(),
+            Self::BatchTooMany(entries) => format!(
+                "Maximum number of entries per request are {ENTRIES_MAX}. You have sent {entries}."
+            ),
+            Self::BatchTooLong(bytes) => format!(
+                "Batch requests cannot be longer than {MESSAGE_MAX_BYTES} bytes. You have sent {bytes} bytes."
+            ),
+            Self::EntryId => format!(
+                "A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most {ENTRY_ID_MAX_CHARS} letters long."
+            ),
+            Self::EntryIdTwice(id) => format!("Id {id} repeated."),
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (shape, code) = self.names();
+        let body = json!({ "__type": shape, "message": self.message() });
+        let mut answer = serve::json(StatusCode::BAD_REQUEST, &body);
+        if let Ok(code) = HeaderValue::from_str(&format!("{code};Sender")) {
+            answer.headers_mut().insert("x-amzn-query-error", code);
+        }
+        answer
+    }
+}
+
+/// What is not named here (attributes, groups) is refused rather than lost.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct SendMessage {
+    queue_url: String,
+    message_body: String,
+    #[serde(default)]
+    delay_seconds: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct SendMessageBatch {
+    queue_url: String,
+    entries: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Entry {
+    id: String,
+    message_body: String,
+    #[serde(default)]
+    delay_seconds: i64,
+}
+
+/// Answers a request of SQS's API.
+pub(crate) async fn call(
+    State(queues): State<Queues>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let target = headers.get("x-amz-target");
+    let operation = target.and_then(|target| target.to_str().ok()?.strip_prefix("AmazonSQS."));
+    let answer = match (operation, body) {
+        (_, Err(_)) => Err(Refusal::TooLong),
+        (Some("SendMessage"), Ok(body)) => send(&queues, &body),
+        (Some("SendMessageBatch"), Ok(body)) => send_batch(&queues, &body),
+        (Some(_) | None, Ok(_)) => Err(Refusal::NoSuchOperation),
+    };
+    match answer {
+        Ok(answer) => serve::json(StatusCode::OK, &answer),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    serde_json::from_slice(body).map_err(|problem| Refusal::Unreadable(problem.to_string()))
+}
+
+/// The queue of a URL, which ends with the account and the queue's name.
+fn queue_of<'a>(queues: &'a Queues, url: &str) -> Result<&'a LiveQueue, Refusal> {
+    let mut from_the_end = url.rsplit('/');
+    match (from_the_end.next(), from_the_end.next()) {
+        (Some(name), Some(ACCOUNT_ID)) => queues.get(name).ok_or(Refusal::NoSuchQueue),
+        _ => Err(Refusal::NoSuchQueue),
+    }
+}
+
+fn send(queues: &Queues, body: &[u8]) -> Result<Value, Refusal> {
+    let SendMessage {
+        queue_url,
+        message_body,
+        delay_seconds,
+    } = read(body)?;
+    enqueue(queue_of(queues, &queue_url)?, message_body, delay_seconds)
+}
+
+fn send_batch(queues: &Queues, body: &[u8]) -> Result<Value, Refusal> {
+    let SendMessageBatch { queue_url, entries } = read(body)?;
+    let queue = queue_of(queues, &queue_url)?;
+    check_batch(&entries)?;
+    let (mut successful, mut failed) = (Vec::new(), Vec::new());
+    for entry in entries {
+        match enqueue(queue, entry.message_body, entry.delay_seconds) {
+            Ok(mut sent) => {
+                sent["Id"] = json!(entry.id);
+                successful.push(sent);
+            }
+            Err(refusal) => failed.push(json!({
+                "Id": entry.id,
+                "SenderFault": true,
+                "Code": refusal.names().1,
+                "Message": refusal.message(),
+            })),
+        }
+    }
+    Ok(json!({ "Successful": successful, "Failed": failed }))
+}
+
+/// What makes a batch fail as a whole.
+fn check_batch(entries: &[Entry]) -> Result<(), Refusal> {
+    if entries.is_empty() {
+        return Err(Refusal::BatchEmpty);
+    }
+    if entries.len() > ENTRIES_MAX {
+        return Err(Refusal::BatchTooMany(entries.len()));
+    }
+    for (n, Entry { id, .. }) in entries.iter().enumerate() {
+        let allowed = |char: char| char.is_ascii_alphanumeric() || char == '-' || char == '_';
+        if id.is_empty() || id.len() > ENTRY_ID_MAX_CHARS || !id.chars().all(allowed) {
+            return Err(Refusal::EntryId);
+        }
+        if entries[..n].iter().any(|other| other.id == *id) {
+            return Err(Refusal::EntryIdTwice(id.clone()));
+        }
+    }
+    let bytes = entries.iter().map(|entry| entry.message_body.len()).sum();
+    if bytes > MESSAGE_MAX_BYTES {
+        return Err(Refusal::BatchTooLong(bytes));
+    }
+    Ok(())
+}
+
+fn enqueue(queue: &LiveQueue, body: String, delay_secs: i64) -> Result<Value, Refusal> {
+    if body.is_empty() {
+        return Err(Refusal::NoBody);
+    }
+    if body.len() > MESSAGE_MAX_BYTES {
+        return Err(Refusal::TooLong);
+    }
+    if !body.chars().all(is_allowed) {
+        return Err(Refusal::Character);
+    }
+    let delay = u64::try_from(delay_secs)
+        .ok()
+        .filter(|secs| *secs <= DELAY_MAX_SECS)
+        .map(Duration::from_secs)
+        .ok_or(Refusal::Delay(delay_secs))?;
+    let id = Uuid::now_v7().to_string();
+    let sent = json!({ "MessageId": id, "MD5OfMessageBody": body_digest(&body) });
+    if queue.send(id, body, delay) {
+        Ok(sent)
+    } else {
+        Err(Refusal::NoRoom)
+    }
+}
+
+/// XML's characters, for SQS has spoken XML once.
+fn is_allowed(char: char) -> bool {
+    matches!(char, '\t' | '\n' | '\r' | ' '..='\u{FFFD}' | '\u{10000}'..)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const URL: &str = "http://127.0.0.1:1/fanout/e/123456789012/later";
+
+    fn sent(request: &Value) -> Result<Value, Refusal> {
+        send(&Queues::new(), request.to_string().as_bytes())
+    }
+
+    fn batch(entries: &Value) -> Result<Value, Refusal> {
+        let request = json!({ "QueueUrl": URL, "Entries": entries });
+        send_batch(&Queues::new(), request.to_string().as_bytes())
+    }
+
+    #[test]
+    fn a_message_is_answered_with_the_digest_of_its_body() {
+        let queues = Queues::new();
+        let request = json!({ "QueueUrl": URL, "MessageBody": "hello", "DelaySeconds": 900 });
+        let answer = send(&queues, request.to_string().as_bytes()).expect("taken");
+        assert_eq!(
+            answer["MD5OfMessageBody"],
+            "5d41402abc4b2a76b9719d911017c592"
+        );
+        assert!(answer["MessageId"].is_string());
+        assert_eq!(queues.shown()[0]["waiting"], 1);
+    }
+
+    #[test]
+    fn what_sqs_refuses_is_refused() {
+        let of = |url: &str, body: &str, delay: i64| json!({ "QueueUrl": url, "MessageBody": body, "DelaySeconds": delay });
+        let longest = "x".repeat(MESSAGE_MAX_BYTES);
+        assert!(sent(&of(URL, &longest, 0)).is_ok());
+        for (request, refusal) in [
+            (of("http://h/123456789012/l", "b", 0), Refusal::NoSuchQueue),
+            (of("http://h/2/later", "b", 0), Refusal::NoSuchQueue),
+            (of("later", "b", 0), Refusal::NoSuchQueue),
+            (of(URL, "", 0), Refusal::NoBody),
+            (of(URL, &format!("{longest}x"), 0), Refusal::TooLong),
+            (of(URL, "b", 901), Refusal::Delay(901)),
+            (of(URL, "b", -1), Refusal::Delay(-1)),
+            (of(URL, "\u{1}", 0), Refusal::Character),
+            (of(URL, "\u{FFFF}", 0), Refusal::Character),
+        ] {
+            assert_eq!(sent(&request), Err(refusal));
+        }
+        let with_attributes =
+            json!({ "QueueUrl": URL, "MessageBody": "b", "MessageAttributes": {} });
+        for request in [with_attributes, json!({ "QueueUrl": URL }), json!("b")] {
+            assert!(
+                matches!(sent(&request), Err(Refusal::Unreadable(_))),
+                "{request}"
+            );
+        }
+    }
+
+    #[test]
+    fn of_a_batch_each_entry_is_taken_or_refused() {
+        let entries = json!([
+            { "Id": "a", "MessageBody": "hello" },
+            { "Id": "b", "MessageBody": "hello", "DelaySeconds": 901 },
+        ]);
+        let answer = batch(&entries).expect("taken");
+        let successful = &answer["Successful"][0];
+        assert_eq!(
+            (&successful["Id"], &successful["MD5OfMessageBody"]),
+            (&json!("a"), &json!("5d41402abc4b2a76b9719d911017c592"))
+        );
+        let failed = &answer["Failed"][0];
+        assert_eq!(
+            (&failed["Id"], &failed["Code"], &failed["SenderFault"]),
+            (&json!("b"), &json!("InvalidParameterValue"), &json!(true))
+        );
+    }
+
+    #[test]
+    fn a_batch_that_breaks_a_rule_is_refused_as_a_whole() {
+        let entry = |id: &str, body: &str| json!({ "Id": id, "MessageBody": body });
+        let many: Vec<Value> = (0..11).map(|n| entry(&n.to_string(), "b")).collect();
+        let half = "x".repeat(MESSAGE_MAX_BYTES / 2);
+        for (entries, refusal) in [
+            (json!([]), Refusal::BatchEmpty),
+            (json!(many), Refusal::BatchTooMany(11)),
+            (json!([entry("", "b")]), Refusal::EntryId),
+            (json!([entry("a b", "b")]), Refusal::EntryId),
+            (json!([entry(&"a".repeat(81), "b")]), Refusal::EntryId),
+            (
+                json!([entry("a", "b"), entry("a", "c")]),
+                Refusal::EntryIdTwice("a".to_owned()),
+            ),
+            (
+                json!([entry("a", &half), entry("b", &half), entry("c", "x")]),
+                Refusal::BatchTooLong(MESSAGE_MAX_BYTES + 1),
+            ),
+        ] {
+            assert_eq!(batch(&entries), Err(refusal));
+        }
+    }
+}
