@@ -46,6 +46,14 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 7_200, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub max_age: u64,
 
+    /// Seconds between two runs of `reaper`; 0 runs it never.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    pub reap_every: u64,
+
+    /// Seconds after which the table removes again what has expired.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub sweep_every: u64,
+
     /// How `connect` greets.
     #[arg(long, value_enum, default_value_t = GreetVia::Layer)]
     pub greet_via: GreetVia,
@@ -205,6 +213,8 @@ mod tests {
             ["--port", "70000"],
             ["--concurrency", "0"],
             ["--greet-via", "pigeon"],
+            ["--reap-every", "-1"],
+            ["--sweep-every", "0"],
             ["--host", "here"],
         ] {
             assert!(args(&arguments).is_err(), "{arguments:?}");

@@ -1,7 +1,9 @@
-//! The events that API Gateway and SQS hand to a function, and the responses they take back.
+//! The events that API Gateway, SQS and EventBridge hand to a function, and the responses that
+//! they take back.
 
 mod http;
 mod queue;
+mod schedule;
 mod websocket;
 
 use std::time::SystemTime;
@@ -10,6 +12,7 @@ use ::http::{HeaderMap, HeaderName, HeaderValue};
 
 pub use self::http::{HttpContext, HttpResponse, Route, http};
 pub use queue::{body_digest, failed, queue};
+pub use schedule::scheduled;
 pub use websocket::ConnectionContext;
 
 /// The API's id in every event.
@@ -52,10 +55,20 @@ impl Time {
     /// `2026-11-24T01:02:03.000Z`.
     #[must_use]
     pub fn iso8601(self) -> String {
+        format!("{}.{:03}Z", self.to_the_second(), self.epoch_ms % 1_000)
+    }
+
+    /// `2026-11-24T01:02:03Z`.
+    #[must_use]
+    pub fn iso8601_secs(self) -> String {
+        format!("{}Z", self.to_the_second())
+    }
+
+    fn to_the_second(self) -> String {
         let (year, month, day) = civil(self.epoch_ms / 86_400_000);
-        let (secs, ms) = (self.epoch_ms / 1_000 % 86_400, self.epoch_ms % 1_000);
+        let secs = self.epoch_ms / 1_000 % 86_400;
         format!(
-            "{year}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{ms:03}Z",
+            "{year}-{month:02}-{day:02}T{:02}:{:02}:{:02}",
             secs / 3_600,
             secs / 60 % 60,
             secs % 60

@@ -15,6 +15,7 @@
 //! | [`routes`], [`gateway`], [`http_api`], [`websocket`] | the public port |
 //! | [`connections`], [`internal`] | `@connections` and the Invoke API, for the functions alone |
 //! | [`queue`], [`queues`], [`sqs`], [`mapping`] | SQS: the queues and what one does (pure), using them, sending, and what Lambda does with what was sent |
+//! | [`schedule`] | EventBridge: what is done every minute |
 //! | [`faults`] | what can go wrong on AWS, on demand |
 //! | [`events`] | the shapes of the events, pure |
 //! | [`serve`], [`stop`] | listening, and when to end: what all servers share |
@@ -38,6 +39,7 @@ pub mod queue;
 pub mod queues;
 pub mod routes;
 pub mod runtime_api;
+pub mod schedule;
 pub mod serve;
 pub mod settings;
 pub mod sqs;

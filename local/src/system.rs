@@ -16,7 +16,7 @@ use crate::host::Host;
 use crate::queues::Queues;
 use crate::settings::{Endpoints, Settings};
 use crate::stop::{Stop, Stopper};
-use crate::{binaries, internal, mapping, routes, runtime_api, serve, table};
+use crate::{binaries, internal, mapping, routes, runtime_api, schedule, serve, table};
 
 /// How long stopping may take: under the 2 s within which everything has to be gone.
 const STOP_PATIENCE: Duration = Duration::from_millis(1_500);
@@ -92,9 +92,11 @@ impl System {
             domain: public_address.to_string(),
         };
 
+        let sweep_period = Duration::from_secs(args.sweep_every);
         if let Some((faults, _)) = faults {
             let (replica, replica_address) = serve::listen(loopback, 0)?;
-            tokio::spawn(table::serve(replica, table::open(None)?, stop.clone()));
+            let database = table::open(None)?;
+            tokio::spawn(table::serve(replica, database, sweep_period, stop.clone()));
             let upstreams = Upstreams {
                 table: table_address,
                 replica: replica_address,
@@ -103,10 +105,14 @@ impl System {
             let proxy = Proxy::new(upstreams, host.clone(), queues.clone());
             tokio::spawn(proxy.serve(faults, stop.clone()));
         }
-        tokio::spawn(table::serve(table, database, stop.clone()));
+        tokio::spawn(table::serve(table, database, sweep_period, stop.clone()));
         tokio::spawn(runtime_api::serve(runtime, host.clone(), stop.clone()));
         for queue in queues.iter() {
             tokio::spawn(mapping::run(queue.clone(), host.clone(), stop.clone()));
+        }
+        if args.reap_every > 0 {
+            let period = Duration::from_secs(args.reap_every);
+            tokio::spawn(schedule::run(period, host.clone(), stop.clone()));
         }
         tokio::spawn(internal::serve(
             internal,

@@ -12,8 +12,6 @@ use crate::stop::Stop;
 
 /// The table's name.
 pub const TABLE_NAME: &str = "channels";
-/// How often expired rows are removed. DynamoDB takes its time, too.
-const SWEEP_PERIOD: Duration = Duration::from_secs(60);
 
 /// Opens the database and makes the table unless it is there.
 ///
@@ -68,9 +66,9 @@ fn read<T: serde::de::DeserializeOwned>(request: Value) -> Result<T, String> {
     serde_json::from_value(request).map_err(|error| error.to_string())
 }
 
-/// Serves DynamoDB's API and removes what has expired, until the system stops.
-pub async fn serve(listener: TcpListener, database: Database, stop: Stop) {
-    let sweeper = sweep(database.clone(), stop.clone());
+/// Serves DynamoDB's API and now and then removes what has expired, until the system stops.
+pub async fn serve(listener: TcpListener, database: Database, sweep_period: Duration, stop: Stop) {
+    let sweeper = sweep(database.clone(), sweep_period, stop.clone());
     let mut stop = stop;
     let server =
         dynoxide::server::serve_with_shutdown(
@@ -83,10 +81,10 @@ pub async fn serve(listener: TcpListener, database: Database, stop: Stop) {
     }
 }
 
-async fn sweep(database: Database, mut stop: Stop) {
+async fn sweep(database: Database, period: Duration, mut stop: Stop) {
     loop {
         tokio::select! {
-            () = tokio::time::sleep(SWEEP_PERIOD) => {}
+            () = tokio::time::sleep(period) => {}
             () = stop.stopped() => return,
         }
         let database = database.clone();

@@ -6,7 +6,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::json;
-use tests::{Socket, System};
+use tests::{PATIENCE, Socket, System, now_secs};
 
 #[tokio::test]
 async fn it_says_where_it_is_and_is_ready() {
@@ -120,4 +120,19 @@ async fn a_data_file_outlives_the_system() {
     assert_eq!(events[0]["type"], "kept", "{events}");
     drop(system);
     std::fs::remove_dir_all(folder).expect("removed");
+}
+
+#[tokio::test]
+async fn what_has_expired_is_removed_as_often_as_is_asked_for() {
+    let system = System::start_with(&["--sweep-every", "1"]);
+    let table = system.table();
+    for (key, ttl) in [("gone", now_secs() - 10), ("kept", now_secs() + 3_600)] {
+        table.put(&json!({"pk": key, "sk": "-", "ttl": ttl})).await;
+    }
+    let started = Instant::now();
+    while !table.rows("gone").await.is_empty() {
+        assert!(started.elapsed() < PATIENCE, "it is still there");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(table.rows("kept").await.len(), 1);
 }
