@@ -4,6 +4,8 @@
 mod budgets;
 #[path = "wire/connecting.rs"]
 mod connecting;
+#[path = "wire/faults.rs"]
+mod faults;
 #[path = "wire/gateway.rs"]
 mod gateway;
 #[path = "wire/hostile.rs"]

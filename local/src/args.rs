@@ -58,6 +58,10 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = GreetVia::Layer)]
     pub greet_via: GreetVia,
 
+    /// What becomes of `$disconnect`, which API Gateway does not promise.
+    #[arg(long, value_enum, default_value_t = Disconnects::Deliver)]
+    pub disconnects: Disconnects,
+
     /// Puts a proxy between the functions and what they call, which makes requests fail by rules
     /// and counts them. The table is then slower.
     #[arg(long)]
@@ -91,6 +95,15 @@ impl GreetVia {
             Self::Invoke => "invoke",
         }
     }
+}
+
+/// What becomes of `$disconnect`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Disconnects {
+    /// It comes.
+    Deliver,
+    /// It never does.
+    Drop,
 }
 
 /// An app, as the command line names it. The functions check it; here it is only taken apart.
@@ -213,6 +226,7 @@ mod tests {
             ["--port", "70000"],
             ["--concurrency", "0"],
             ["--greet-via", "pigeon"],
+            ["--disconnects", "lose"],
             ["--reap-every", "-1"],
             ["--sweep-every", "0"],
             ["--host", "here"],

@@ -1,15 +1,55 @@
 //! What goes wrong on AWS, made to happen here: a proxy between the functions and what they call,
 //! and the rules that say which request meets which fault. It works on the wire; the functions
-//! know nothing of it.
+//! know nothing of it. The gateway goes by the rules, too, when it invokes a function.
 //!
 //! Rules are set, and the requests that were made are read, over HTTP: see [`proxy`].
 
 mod call;
+pub mod in_force;
 pub mod proxy;
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use serde::{Deserialize, Serialize};
+
+/// What the gateway invokes functions for. Only a rule that names it is about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Invocation {
+    /// `$connect`.
+    Connect,
+    /// `$default`.
+    Message,
+    /// `$disconnect`.
+    Disconnect,
+}
+
+impl Invocation {
+    const ALL: [Self; 3] = [Self::Connect, Self::Message, Self::Disconnect];
+
+    /// Its name in a rule.
+    #[must_use]
+    pub const fn operation(self) -> &'static str {
+        match self {
+            Self::Connect => "Connect",
+            Self::Message => "Message",
+            Self::Disconnect => "Disconnect",
+        }
+    }
+
+    /// The function.
+    #[must_use]
+    pub const fn function(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Message => "message",
+            Self::Disconnect => "disconnect",
+        }
+    }
+
+    fn named(operation: &str) -> bool {
+        Self::ALL.iter().any(|one| one.operation() == operation)
+    }
+}
 
 /// What happens to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,14 +83,14 @@ pub enum Fault {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// The function that makes the request.
+    /// The function that makes the request, or that the gateway invokes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub function: Option<String>,
-    /// The operation: its name (`PutItem`, `PostToConnection`), or `read` or `write` for
-    /// DynamoDB's.
+    /// The operation: its name (`PutItem`, `PostToConnection`, `SendMessage`), or `read` or `write`
+    /// for DynamoDB's. Or, of the gateway's, `Connect`, `Message` or `Disconnect`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
-    /// Something in the request's path or body: a connection's id, a part of a key.
+    /// Something in the request's path or body, or in the event: a connection's id, a part of a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub containing: Option<String>,
     /// The share of the targets (connections, partitions) that it is about, from 0 to 1: always
@@ -93,13 +133,13 @@ pub enum Effect {
 /// A request, as far as the rules look at it.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// Who makes it.
+    /// Who makes it, or whom the gateway invokes.
     pub function: &'a str,
     /// Its operation.
     pub operation: &'a str,
     /// Whether it writes.
     pub effect: Effect,
-    /// The connection or the partition that it is about.
+    /// The connection, the partition or the queue that it is about.
     pub target: &'a str,
     /// Its path.
     pub path: &'a str,
@@ -108,10 +148,30 @@ pub struct Request<'a> {
 }
 
 impl Rule {
+    /// The rules of a JSON list.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn list(json: &[u8]) -> Result<Vec<Self>, String> {
+        let rules: Vec<Self> = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+        let possible = |rule: &Self| {
+            let of_gateway = rule.operation.as_deref().is_some_and(Invocation::named);
+            !of_gateway || matches!(rule.fault, Fault::Drop | Fault::Hold)
+        };
+        if rules.iter().all(possible) {
+            Ok(rules)
+        } else {
+            Err("the faults of Connect, Message and Disconnect are drop and hold".to_owned())
+        }
+    }
+
     fn matches(&self, request: &Request<'_>) -> bool {
         let is = |wanted: &Option<String>, what: &dyn Fn(&str) -> bool| {
             wanted.as_deref().is_none_or(what)
         };
+        if self.operation.is_none() && Invocation::named(request.operation) {
+            return false;
+        }
         is(&self.function, &|function| function == request.function)
             && is(&self.operation, &|operation| match operation {
                 "write" => request.effect == Effect::Write,
@@ -195,6 +255,30 @@ mod tests {
             assert_eq!(rule(text).matches(&PUT), about, "{text}");
         }
         assert!(serde_json::from_str::<Rule>(r#"{"fault":"drop","oops":1}"#).is_err());
+    }
+
+    #[test]
+    fn the_gateways_own_invocations_have_to_be_named() {
+        let disconnect = Request {
+            function: "disconnect",
+            operation: "Disconnect",
+            effect: Effect::Other,
+            ..PUT
+        };
+        for (text, about) in [
+            (r#"{"fault":"drop"}"#, false),
+            (r#"{"fault":"drop","function":"disconnect"}"#, false),
+            (r#"{"fault":"drop","operation":"write"}"#, false),
+            (r#"{"fault":"drop","operation":"Disconnect"}"#, true),
+            (r#"{"fault":"drop","operation":"Connect"}"#, false),
+        ] {
+            assert_eq!(rule(text).matches(&disconnect), about, "{text}");
+        }
+        for (fault, possible) in [("drop", true), ("hold", true), ("kill", false)] {
+            let rules = format!(r#"[{{"fault":"{fault}","operation":"Disconnect"}}]"#);
+            assert_eq!(Rule::list(rules.as_bytes()).is_ok(), possible, "{fault}");
+        }
+        assert!(Rule::list(br#"[{"fault":"kill","operation":"PutItem"}]"#).is_ok());
     }
 
     #[test]

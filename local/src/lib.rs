@@ -12,7 +12,7 @@
 //! | [`table`] | the embedded DynamoDB |
 //! | [`settings`] | what the functions are started with |
 //! | [`host`], [`function`], [`environment`], [`runtime_api`] | the functions: their queues, their processes, and what those speak |
-//! | [`routes`], [`gateway`], [`http_api`], [`websocket`] | the public port |
+//! | [`routes`], [`gateway`], [`http_api`], [`upgrade`], [`websocket`] | the public port |
 //! | [`connections`], [`internal`] | `@connections` and the Invoke API, for the functions alone |
 //! | [`queue`], [`queues`], [`sqs`], [`mapping`] | SQS: the queues and what one does (pure), using them, sending, and what Lambda does with what was sent |
 //! | [`schedule`] | EventBridge: what is done every minute |
@@ -46,4 +46,5 @@ pub mod sqs;
 pub mod stop;
 pub mod system;
 pub mod table;
+pub mod upgrade;
 pub mod websocket;

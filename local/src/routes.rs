@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 
 use crate::events::Route;
 use crate::gateway::Gateway;
-use crate::{http_api, serve, websocket};
+use crate::{http_api, serve, upgrade};
 
 /// Lambda's limit for a synchronous event, nearly all of it body.
 const BODY_MAX_BYTES: usize = 6 * 1_024 * 1_024;
@@ -37,7 +37,7 @@ async fn socket(
     let key = parameters.remove("key").unwrap_or_default();
     let mut of_path = vec![(APP_KEY, key)];
     of_path.extend(parameters.remove(TOKEN).map(|token| (TOKEN, token)));
-    websocket::upgrade(gateway, request, peer, of_path).await
+    upgrade::upgrade(gateway, request, peer, of_path).await
 }
 
 /// A route of the HTTP API: its method, and the method's name.

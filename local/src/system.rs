@@ -8,8 +8,9 @@ use std::time::Duration;
 use functions::FUNCTIONS;
 use shared::config::variable;
 
-use crate::args::Args;
+use crate::args::{Args, Disconnects};
 use crate::connections::Connections;
+use crate::faults::in_force::InForce;
 use crate::faults::proxy::{Proxy, Upstreams};
 use crate::gateway::{Gateway, Limits};
 use crate::host::Host;
@@ -84,10 +85,13 @@ impl System {
             idle: Duration::from_secs(args.idle_timeout),
             age: Duration::from_secs(args.max_age),
         };
+        let in_force = InForce::default();
         let gateway = Gateway {
             host: host.clone(),
             connections: connections.clone(),
             limits,
+            disconnects: args.disconnects == Disconnects::Deliver,
+            faults: args.faults.then(|| in_force.clone()),
             stop: stop.clone(),
             domain: public_address.to_string(),
         };
@@ -102,7 +106,7 @@ impl System {
                 replica: replica_address,
                 internal: internal_address,
             };
-            let proxy = Proxy::new(upstreams, host.clone(), queues.clone());
+            let proxy = Proxy::new(upstreams, host.clone(), queues.clone(), in_force);
             tokio::spawn(proxy.serve(faults, stop.clone()));
         }
         tokio::spawn(table::serve(table, database, sweep_period, stop.clone()));

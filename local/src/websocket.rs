@@ -1,35 +1,28 @@
-//! The WebSocket API: `$connect` before the upgrade, `$default` for each message, `$disconnect`
-//! once at the end.
+//! A connection of the WebSocket API: `$default` for each message, `$disconnect` once at the end.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::response::Response;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
-use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use serde::Deserialize;
 use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use uuid::Uuid;
 
-use crate::connections::{self, Handle, Outgoing, Peer};
-use crate::events::{ConnectionContext, Time, header};
+use crate::connections::{Handle, Outgoing, Peer};
+use crate::events::{ConnectionContext, Time};
+use crate::faults::Invocation;
 use crate::function::Outcome;
 use crate::gateway::Gateway;
-use crate::serve::{empty, message};
 
 /// API Gateway's limits.
 const MESSAGE_MAX_BYTES: usize = 131_072;
@@ -40,110 +33,10 @@ const IN_FLIGHT_MAX: usize = 64;
 const BATCH_FRAMES: usize = 64;
 /// How long the other end has to take in a close frame and to answer it.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
-/// The stage in the events.
-const STAGE: &str = "live";
 
 type Stream = WebSocketStream<TokioIo<Upgraded>>;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ConnectResponse {
-    status_code: u16,
-    #[serde(default)]
-    headers: std::collections::HashMap<String, String>,
-}
-
-/// Asks `connect`, and upgrades if it lets the client in.
-pub(crate) async fn upgrade(
-    gateway: Gateway,
-    mut request: Request<Body>,
-    peer: SocketAddr,
-    of_path: Vec<(&'static str, String)>,
-) -> Response {
-    let Some(key) = upgrade_key(request.headers()) else {
-        let mut answer = message(StatusCode::UPGRADE_REQUIRED, "Upgrade Required");
-        answer
-            .headers_mut()
-            .insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-        return answer;
-    };
-    let at = Time::now();
-    let context = ConnectionContext {
-        id: connections::new_id(),
-        connected_at: at,
-        domain: gateway.domain.clone(),
-        stage: STAGE,
-        source_ip: peer.ip().to_string(),
-        user_agent: header(request.headers(), header::USER_AGENT),
-    };
-    let query = request.uri().query().unwrap_or_default();
-    let event = context.connect(&request_id(), at, request.headers(), query, &of_path);
-    let response = match gateway
-        .host
-        .invoke("connect", event.to_string().into())
-        .await
-    {
-        Outcome::Answered(response) => response,
-        Outcome::Failed(_) => {
-            return message(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error");
-        }
-        Outcome::Throttled => return message(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests"),
-    };
-    let Ok(ConnectResponse {
-        status_code,
-        headers,
-    }) = serde_json::from_slice(&response)
-    else {
-        return message(StatusCode::BAD_GATEWAY, "Internal server error");
-    };
-    if !(200..300).contains(&status_code) {
-        return message(
-            StatusCode::from_u16(status_code).unwrap_or(StatusCode::BAD_GATEWAY),
-            "Forbidden",
-        );
-    }
-    let upgraded = hyper::upgrade::on(&mut request);
-    tokio::spawn(run(gateway, context, upgraded));
-    let mut answer = empty(StatusCode::SWITCHING_PROTOCOLS);
-    answer
-        .headers_mut()
-        .insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    answer
-        .headers_mut()
-        .insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-    if let Ok(accept) = HeaderValue::from_str(&derive_accept_key(key.as_bytes())) {
-        answer
-            .headers_mut()
-            .insert(header::SEC_WEBSOCKET_ACCEPT, accept);
-    }
-    let protocol = headers
-        .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-protocol"));
-    if let Some(Ok(protocol)) = protocol.map(|(_, value)| HeaderValue::from_str(value)) {
-        answer
-            .headers_mut()
-            .insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
-    }
-    answer
-}
-
-/// The key of a request that asks for a WebSocket of version 13.
-fn upgrade_key(headers: &HeaderMap) -> Option<HeaderValue> {
-    let names = |name: header::HeaderName, wanted: &str| {
-        header(headers, name)
-            .split(',')
-            .any(|part| part.trim().eq_ignore_ascii_case(wanted))
-    };
-    let asked = names(header::CONNECTION, "upgrade")
-        && names(header::UPGRADE, "websocket")
-        && names(header::SEC_WEBSOCKET_VERSION, "13");
-    headers
-        .get(header::SEC_WEBSOCKET_KEY)
-        .filter(|_| asked)
-        .cloned()
-}
-
-fn request_id() -> String {
+pub(crate) fn request_id() -> String {
     Uuid::now_v7().to_string()
 }
 
@@ -171,11 +64,14 @@ impl Ended {
             tell: false,
         }
     }
+
+    fn abnormally() -> Self {
+        Self::by_client(1006, "Connection closed abnormally")
+    }
 }
 
 /// Runs a connection from its upgrade to its `$disconnect`.
-async fn run(gateway: Gateway, context: ConnectionContext, upgraded: OnUpgrade) {
-    let context = Arc::new(context);
+pub(crate) async fn run(gateway: &Gateway, context: &Arc<ConnectionContext>, upgraded: OnUpgrade) {
     let ended = match upgraded.await {
         Ok(io) => {
             let config = WebSocketConfig::default()
@@ -184,13 +80,21 @@ async fn run(gateway: Gateway, context: ConnectionContext, upgraded: OnUpgrade) 
             let stream =
                 WebSocketStream::from_raw_socket(TokioIo::new(io), Role::Server, Some(config))
                     .await;
-            converse(&gateway, &context, stream).await
+            converse(gateway, context, stream).await
         }
-        Err(_) => Ended::by_client(1006, "Connection closed abnormally"),
+        Err(_) => Ended::abnormally(),
     };
+    disconnect(gateway, context, &ended).await;
+}
+
+/// The `$disconnect` of a client that has left without a word.
+pub(crate) async fn abandon(gateway: &Gateway, context: &ConnectionContext) {
+    disconnect(gateway, context, &Ended::abnormally()).await;
+}
+
+async fn disconnect(gateway: &Gateway, context: &ConnectionContext, ended: &Ended) {
     let event = context.disconnect(&request_id(), Time::now(), ended.code, &ended.reason);
-    let payload = event.to_string().into();
-    gateway.host.invoke_async("disconnect", payload).await;
+    gateway.disconnect(&context.id, &event).await;
 }
 
 async fn converse(gateway: &Gateway, context: &Arc<ConnectionContext>, stream: Stream) -> Ended {
@@ -262,13 +166,11 @@ async fn read(
             Some(Err(Error::Protocol(
                 tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
             )))
-            | None => {
-                return Ended::by_client(1006, "Connection closed abnormally");
-            }
+            | None => return Ended::abnormally(),
             Some(Err(Error::Protocol(_))) => {
                 return Ended::told(CloseCode::Protocol, "Protocol error");
             }
-            Some(Err(_)) => return Ended::by_client(1006, "Connection closed abnormally"),
+            Some(Err(_)) => return Ended::abnormally(),
         }
     }
 }
@@ -277,14 +179,11 @@ async fn read(
 async fn deliver(gateway: &Gateway, context: &ConnectionContext, at: Time, text: &str) {
     let request_id = request_id();
     let event = context.message(&request_id, at, text);
-    let said = match gateway
-        .host
-        .invoke("message", event.to_string().into())
-        .await
-    {
-        Outcome::Answered(_) => return,
-        Outcome::Failed(_) => "Internal server error",
-        Outcome::Throttled => "Too Many Requests",
+    let invoked = gateway.invoke(Invocation::Message, &context.id, &event);
+    let said = match invoked.await {
+        Some(Outcome::Answered(_)) | None => return,
+        Some(Outcome::Failed(_)) => "Internal server error",
+        Some(Outcome::Throttled) => "Too Many Requests",
     };
     let frame =
         json!({ "message": said, "connectionId": context.id, "requestId": request_id }).to_string();
@@ -318,7 +217,7 @@ async fn send(
     outgoing: &mut Outgoing,
     first: Utf8Bytes,
 ) -> Result<(), Ended> {
-    let broken = |_| Ended::by_client(1006, "Connection closed abnormally");
+    let broken = |_| Ended::abnormally();
     let mut next = Some(first);
     for _ in 0..BATCH_FRAMES {
         let Some(frame) = next else { break };

@@ -4,13 +4,12 @@
 //! The rest is for whoever sets the faults: `PUT /rules` takes a JSON array of [`Rule`]s in place
 //! of those in force, `GET /requests` gives what the functions have asked since the last
 //! `DELETE /requests`: function, operation, target, capacity units, and the fault it met, and how
-//! many are held or met with silence just now. `GET /queues` gives what waits in each queue, and
+//! many are held or met with silence just now. Invocations of the gateway's that met a fault are
+//! among them. `GET /queues` gives what waits in each queue, and
 //! which messages are dead.
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::response::Response;
@@ -20,13 +19,12 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use serde::Serialize;
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 
 use super::call::{Call, Known, capacity_units, refuse};
-use super::{Effect, Fault, Request, Rule, Rules};
+use super::in_force::InForce;
+use super::{Effect, Fault, Request, Rule};
 use crate::host::Host;
 use crate::queues::Queues;
 use crate::serve::{self, empty, json};
@@ -34,26 +32,6 @@ use crate::stop::Stop;
 
 /// More than any request that the functions make.
 const BODY_MAX_BYTES: usize = 16 * 1_024 * 1_024;
-/// Requests that are remembered: the latest.
-const REMEMBERED_MAX: usize = 100_000;
-
-/// A request that was made.
-#[derive(Clone, Debug, Serialize)]
-struct Made {
-    #[serde(skip)]
-    number: u64,
-    function: String,
-    operation: String,
-    /// The connection or the partition.
-    target: String,
-    /// What DynamoDB would bill.
-    capacity_units: f64,
-    /// The answer's status; 0 without one.
-    status: u16,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fault: Option<Fault>,
-}
-
 /// Cuts the connection instead of answering.
 #[derive(Debug)]
 struct Cut;
@@ -86,52 +64,21 @@ struct Inner {
     client: Client<HttpConnector, Full<Bytes>>,
     host: Host,
     queues: Queues,
-    rules: Mutex<Rules>,
-    /// Changes with the rules.
-    changes: watch::Sender<u64>,
-    made: Mutex<VecDeque<Made>>,
-    /// The number of the next one.
-    next: AtomicU64,
-    /// Requests that are held or met with silence.
-    held: AtomicUsize,
+    in_force: InForce,
     /// The last write, which the replica has not seen. Writes come one by one.
     unseen: tokio::sync::Mutex<Option<Call>>,
 }
 
-/// One request more that is held, for as long as it lives.
-struct Held<'a>(&'a AtomicUsize);
-
-impl<'a> Held<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
-    }
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Proxy {
-    /// A proxy without rules.
+    /// A proxy that goes by these rules.
     #[must_use]
-    pub fn new(upstreams: Upstreams, host: Host, queues: Queues) -> Self {
+    pub fn new(upstreams: Upstreams, host: Host, queues: Queues, in_force: InForce) -> Self {
         Self(Arc::new(Inner {
             upstreams,
             client: Client::builder(TokioExecutor::new()).build_http(),
             host,
             queues,
-            rules: Mutex::default(),
-            changes: watch::Sender::new(0),
-            made: Mutex::default(),
-            next: AtomicU64::new(0),
-            held: AtomicUsize::new(0),
+            in_force,
             unseen: tokio::sync::Mutex::default(),
         }))
     }
@@ -169,25 +116,18 @@ impl Proxy {
     }
 
     fn control(&self, method: &Method, what: &str, body: &[u8]) -> Response {
+        let in_force = &self.0.in_force;
         match (method, what) {
-            (&Method::PUT, "rules") => match serde_json::from_slice::<Vec<Rule>>(body) {
+            (&Method::PUT, "rules") => match Rule::list(body) {
                 Ok(rules) => {
-                    *locked(&self.0.rules) = Rules::new(rules);
-                    self.0.changes.send_modify(|change| *change += 1);
+                    in_force.set(rules);
                     empty(StatusCode::NO_CONTENT)
                 }
-                Err(problem) => json(
-                    StatusCode::BAD_REQUEST,
-                    &json!({ "error": problem.to_string() }),
-                ),
+                Err(problem) => json(StatusCode::BAD_REQUEST, &json!({ "error": problem })),
             },
-            (&Method::GET, "requests") => {
-                let held = self.0.held.load(Ordering::Relaxed);
-                let body = json!({ "requests": *locked(&self.0.made), "held": held });
-                json(StatusCode::OK, &body)
-            }
+            (&Method::GET, "requests") => json(StatusCode::OK, &in_force.shown()),
             (&Method::DELETE, "requests") => {
-                locked(&self.0.made).clear();
+                in_force.forget();
                 empty(StatusCode::NO_CONTENT)
             }
             (&Method::GET, "queues") => json(StatusCode::OK, &self.0.queues.shown()),
@@ -202,8 +142,7 @@ impl Proxy {
         mut call: Call,
     ) -> Result<Response, Cut> {
         let known = Known::of(&mut call);
-        // Before the rules are asked: what changes them afterwards releases what they hold.
-        let mut changes = self.0.changes.subscribe();
+        let in_force = &self.0.in_force;
         let request = Request {
             function,
             operation: &known.operation,
@@ -212,16 +151,15 @@ impl Proxy {
             path: &call.path,
             body: std::str::from_utf8(&call.body).unwrap_or_default(),
         };
-        let fault = locked(&self.0.rules).fault_of(&request);
-        // Before it is carried out, so that whoever sees its effect finds it here.
-        let number = self.remember(function, &known, fault);
+        let met = in_force.meet(&request);
+        let fault = met.fault;
+        // Before it is carried out, so that whoever sees its effect finds it there.
+        let number = in_force.remember(&request, fault);
         let answered = match fault {
             None => self.forward(&known, call, false).await,
             Some(Fault::Stale) => self.forward(&known, call, !known.consistent).await,
             Some(Fault::Hold) => {
-                let held = Held::new(&self.0.held);
-                let _ = changes.changed().await;
-                drop(held);
+                in_force.released(met).await;
                 self.forward(&known, call, false).await
             }
             Some(Fault::Drop | Fault::Kill | Fault::Silence) => Err(Cut),
@@ -234,45 +172,18 @@ impl Proxy {
             }
         };
         if let Ok((response, units)) = &answered {
-            self.answered(number, response.status().as_u16(), *units);
+            in_force.answered(number, response.status().as_u16(), *units);
         }
         match fault {
             Some(Fault::Kill | Fault::KillAfter) => self.0.host.kill(environment).await,
             Some(Fault::Silence) => {
-                let _held = Held::new(&self.0.held);
+                let _held = in_force.hold();
                 // Until the function gives up, which ends this.
                 std::future::pending::<()>().await;
             }
             _ => {}
         }
         answered.map(|(response, _)| response)
-    }
-
-    fn remember(&self, function: &str, known: &Known, fault: Option<Fault>) -> u64 {
-        let number = self.0.next.fetch_add(1, Ordering::Relaxed);
-        let mut all = locked(&self.0.made);
-        if all.len() == REMEMBERED_MAX {
-            all.pop_front();
-        }
-        all.push_back(Made {
-            number,
-            function: function.to_owned(),
-            operation: known.operation.clone(),
-            target: known.target.clone(),
-            capacity_units: 0.0,
-            status: 0,
-            fault,
-        });
-        number
-    }
-
-    fn answered(&self, number: u64, status: u16, capacity_units: f64) {
-        let mut all = locked(&self.0.made);
-        // The latest are the likeliest.
-        if let Some(made) = all.iter_mut().rev().find(|made| made.number == number) {
-            made.status = status;
-            made.capacity_units = capacity_units;
-        }
     }
 
     /// Sends a request on, and gives the answer with its capacity units.
