@@ -1,11 +1,12 @@
 //! The command line.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::{Parser, ValueEnum};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use shared::app::Apps;
 
 /// Runs the whole system on one machine: the real functions behind a gateway, on an embedded
@@ -25,6 +26,10 @@ pub struct Args {
     /// (1001:local-key:local-secret), which has them all.
     #[arg(long = "app", value_name = "ID:KEY:SECRET")]
     app: Vec<AppArg>,
+
+    /// The apps as the functions' variable holds them, in a file, instead of --app.
+    #[arg(long = "apps", value_name = "FILE", conflicts_with = "app")]
+    apps_file: Option<PathBuf>,
 
     /// Environments a function may run in at once.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1_000))]
@@ -107,7 +112,7 @@ pub enum Disconnects {
 }
 
 /// An app, as the command line names it. The functions check it; here it is only taken apart.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AppArg {
     /// The id.
     pub id: String,
@@ -121,7 +126,8 @@ pub struct AppArg {
 }
 
 /// The features of an app that are off unless they are switched on.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Features {
     client_events: bool,
     subscription_count: bool,
@@ -154,10 +160,27 @@ impl FromStr for AppArg {
     }
 }
 
+impl AppArg {
+    /// The apps that the functions' variable holds. It may say more of each.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn list(json: &str) -> Result<Vec<Self>, String> {
+        serde_json::from_str(json).map_err(|error| error.to_string())
+    }
+}
+
+/// The apps in a file, on one line.
+fn apps_in(file: &Path) -> Result<String, String> {
+    let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
+    Apps::parse(&text)?;
+    let apps: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    Ok(apps.to_string())
+}
+
 impl Args {
-    /// The apps: at least one.
-    #[must_use]
-    pub fn apps(&self) -> Vec<AppArg> {
+    /// The apps of the command line: at least one.
+    fn apps(&self) -> Vec<AppArg> {
         if self.app.is_empty() {
             let [id, key, secret] = ["1001", "local-key", "local-secret"].map(str::to_owned);
             let features = Features::ALL;
@@ -177,6 +200,10 @@ impl Args {
     /// # Errors
     /// What the functions would say of them.
     pub fn apps_json(&self) -> Result<String, String> {
+        if let Some(file) = &self.apps_file {
+            return apps_in(file)
+                .map_err(|problem| format!("--apps {}: {problem}", file.display()));
+        }
         let apps = self.apps();
         let json = serde_json::to_string(&apps).expect("strings always print");
         let given: Vec<String> = apps
@@ -217,6 +244,31 @@ mod tests {
                 .collect::<Vec<_>>(),
             ["s:e:c", "t"]
         );
+    }
+
+    #[test]
+    fn a_file_of_apps_is_passed_on_once_the_functions_would_take_it() {
+        let file = std::env::temp_dir().join(format!("apps-{}.json", std::process::id()));
+        let path = file.to_str().expect("a path");
+        let of_file = |text: &str| {
+            std::fs::write(&file, text).expect("written");
+            args(&["--apps", path]).expect("well formed").apps_json()
+        };
+        let json = of_file("[\n{ \"id\": \"7\", \"key\": \"k\", \"secret\": \"s\" }\n]");
+        assert_eq!(
+            json.as_deref(),
+            Ok(r#"[{"id":"7","key":"k","secret":"s"}]"#)
+        );
+        let problem = of_file(r#"[{"id":"7","key":"k"}]"#).expect_err("refused");
+        assert!(problem.starts_with("--apps "), "{problem}");
+        std::fs::remove_file(&file).expect("removed");
+        let missing = args(&["--apps", path]).expect("well formed").apps_json();
+        assert!(missing.expect_err("refused").contains(path));
+        assert!(args(&["--apps", path, "--app", "7:k:s"]).is_err());
+
+        // What the functions know and this does not.
+        let more = r#"[{"id":"7","key":"k","secret":"s","more":{"a":1}}]"#;
+        assert_eq!(AppArg::list(more).expect("apps")[0].key, "k");
     }
 
     #[test]

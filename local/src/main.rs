@@ -33,7 +33,7 @@ async fn run(args: Args) -> Result<(), String> {
         started = System::start(&args) => started?,
         () = &mut stopped => return Ok(()),
     };
-    banner::print(system.base(), &args.apps(), system.faults());
+    banner::print(system.base(), system.apps(), system.faults());
     stopped.await;
     system.stop().await;
     Ok(())

@@ -8,7 +8,7 @@ use std::time::Duration;
 use functions::FUNCTIONS;
 use shared::config::variable;
 
-use crate::args::{Args, Disconnects};
+use crate::args::{AppArg, Args, Disconnects};
 use crate::connections::Connections;
 use crate::faults::in_force::InForce;
 use crate::faults::proxy::{Proxy, Upstreams};
@@ -28,6 +28,7 @@ const STAGE: &str = "live";
 /// A running system.
 pub struct System {
     base: String,
+    apps: Vec<AppArg>,
     faults: Option<String>,
     stopper: Stopper,
 }
@@ -38,7 +39,8 @@ impl System {
     /// # Errors
     /// A sentence for the terminal.
     pub async fn start(args: &Args) -> Result<Self, String> {
-        let apps = args.apps_json()?;
+        let apps_json = args.apps_json()?;
+        let apps = AppArg::list(&apps_json)?;
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
         // Before anything takes long.
         let (public, public_address) = serve::listen(args.host, args.port)?;
@@ -61,7 +63,7 @@ impl System {
         let settings = Settings {
             folder,
             variables: vec![
-                (variable::APPS, apps),
+                (variable::APPS, apps_json),
                 (variable::TABLE_NAME, table::TABLE_NAME.to_owned()),
                 (variable::GREET_VIA, args.greet_via.as_str().to_owned()),
             ],
@@ -129,6 +131,7 @@ impl System {
         tokio::spawn(routes::serve(public, gateway));
         Ok(Self {
             base: format!("http://{public_address}"),
+            apps,
             faults: faults_address.map(|address| format!("http://{address}")),
             stopper,
         })
@@ -140,7 +143,13 @@ impl System {
         &self.base
     }
 
-    /// The same of the fault proxy, when there is one.
+    /// The apps that it serves.
+    #[must_use]
+    pub fn apps(&self) -> &[AppArg] {
+        &self.apps
+    }
+
+    /// `http://{host}:{port}` of the fault proxy, when there is one.
     #[must_use]
     pub fn faults(&self) -> Option<&str> {
         self.faults.as_deref()

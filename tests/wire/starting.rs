@@ -84,6 +84,20 @@ async fn its_apps_can_be_replaced() {
     assert_eq!(refused.expect("pusher:error").await["data"]["code"], 4001);
 }
 
+#[tokio::test]
+async fn its_apps_can_come_from_a_file() {
+    let file = std::env::temp_dir().join(format!("channels-apps-{}.json", std::process::id()));
+    let apps = json!([{"id": "7", "key": "seven", "secret": "it's"}]);
+    std::fs::write(&file, format!("{apps:#}")).expect("written");
+    let system = System::start_with(&["--apps", file.to_str().expect("a path")]);
+    std::fs::remove_file(file).expect("removed");
+    let banner = system.banner.join("\n");
+    for said in ["app 7  key seven  secret it's", "/apps/7/events"] {
+        assert!(banner.contains(said), "{said} is not in:\n{banner}");
+    }
+    Socket::connect_at(&system, "/app/seven?protocol=7").await;
+}
+
 #[test]
 fn a_wrong_argument_or_a_taken_port_is_explained() {
     let system = System::start();
@@ -92,6 +106,8 @@ fn a_wrong_argument_or_a_taken_port_is_explained() {
         (vec!["--app", "7:seven"], "--app"),
         (vec!["--app", "7:a:s", "--app", "7:b:s"], "7"),
         (vec!["--app", "7:a/b:s"], "a/b"),
+        (vec!["--apps", "/nowhere/at/all"], "/nowhere/at/all"),
+        (vec!["--apps", "/nowhere", "--app", "7:a:s"], "--app"),
         (vec!["--port", &port], port.as_str()),
         (vec!["--data", "/nowhere/at/all"], "/nowhere/at/all"),
         (vec!["--greet-via", "pigeon"], "pigeon"),
