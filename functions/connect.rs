@@ -53,6 +53,7 @@ impl Connect {
             app_key: event.take_parameter(APP_KEY),
             protocol: event.take_parameter(PROTOCOL),
             token: event.take_parameter(TOKEN),
+            origin: event.header("origin"),
             id: event.request_context.connection_id,
             connected_at: event.request_context.connected_at,
         };

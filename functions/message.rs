@@ -2,24 +2,22 @@
 
 use functions::websocket::{Answer, WebSocketEvent};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use shared::app::Apps;
 use shared::aws::Services;
 use shared::message::{self, Message};
 
-async fn receive(services: &Services, apps: &Apps, event: WebSocketEvent) -> Result<Answer, Error> {
+async fn receive(services: &Services, event: WebSocketEvent) -> Result<Answer, Error> {
     let message = Message {
         id: event.request_context.connection_id,
         at: event.request_context.request_time_epoch,
         text: event.body.unwrap_or_default(),
     };
-    message::receive(services, apps, message).await;
+    message::receive(services, message).await;
     Ok(Answer::OK)
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let config = functions::start();
-    let (services, apps) = (&Services::new(&config), &config.apps);
-    let handler = |event: LambdaEvent<WebSocketEvent>| receive(services, apps, event.payload);
+    let services = &Services::new(&functions::start());
+    let handler = |event: LambdaEvent<WebSocketEvent>| receive(services, event.payload);
     lambda_runtime::run(service_fn(handler)).await
 }

@@ -1,6 +1,8 @@
 //! Every write of every use case, made to fail in every way that AWS has, and what must be true
 //! afterwards all the same.
 
+#[path = "crash/attending.rs"]
+mod attending;
 #[path = "crash/connecting.rs"]
 mod connecting;
 #[path = "crash/delivering.rs"]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use functions::FUNCTIONS;
 use local::settings::timeout;
 use serde_json::{Value, json};
-use shared::schema::{PARTITION_KEY, SORT_KEY, TTL};
+use shared::schema::{DUE_AT, DUE_INDEX, DUE_SHARD, PARTITION_KEY, SORT_KEY, TTL};
 use tests::{PATIENCE, Socket, System, workspace};
 use yaml_rust2::{Yaml, YamlLoader};
 
@@ -52,6 +52,9 @@ fn allowed(template: &Yaml) -> Allowed {
             assert_eq!(statement["Effect"].as_str(), Some("Allow"));
             for action in strings(&statement["Action"]) {
                 let of: Vec<String> = match action.split_once(':').expect("a service").0 {
+                    "dynamodb" if statement["Condition"].is_badvalue() => {
+                        vec!["index".to_owned()]
+                    }
                     "dynamodb" => {
                         let keys = &statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
                         let begin =
@@ -168,6 +171,93 @@ async fn everything(system: &System) {
     // `disconnect`.
     socket.close().await;
     forgotten(system, "a").await;
+    for function in ["connect", "disconnect", "message", "publisher", "reaper"] {
+        presence(system, function).await;
+    }
+}
+
+/// Has somebody leave a presence channel through a function, which finds one who is to be told gone,
+/// one who waits and can come, and one for whom there is no room.
+async fn presence(system: &System, function: &str) {
+    let faults = system.faults();
+    let channel = &format!("presence-{function}");
+    let grant = json!({"user_id": "b", "channels": [channel], "reconnect_seconds": 60});
+    let path = format!(
+        "/token/{}/app/local-key?protocol=7",
+        system.token(grant).await
+    );
+    let mut told = Socket::connect(system).await;
+    told.attend(channel, json!("a")).await;
+    told.roster(channel).await;
+    let mut leaving = Socket::connect_at(system, &path).await;
+    leaving
+        .send_event("pusher:subscribe", json!({"channel": channel}))
+        .await;
+    leaving.roster(channel).await;
+    waiting(system, channel).await;
+    let rule =
+        json!([{"function": function, "operation": "PostToConnection", "fault": "throttle"}]);
+    faults.set(rule).await;
+    match function {
+        "connect" => drop(Socket::open(system, &path).await.expect("let in")),
+        "disconnect" => leaving.close().await,
+        "message" => {
+            let channel = json!({"channel": channel});
+            leaving.send_event("pusher:unsubscribe", channel).await;
+        }
+        "publisher" => {
+            system.publish(event(channel)).await;
+        }
+        "reaper" => {
+            let members = system.table().rows(&format!("memb/1001/{channel}")).await;
+            let row = members.iter().find(|row| row["sk"] == "b").expect("a row");
+            let mut names = row.as_object().expect("a row").keys();
+            let id = names.find_map(|name| name.strip_prefix("c/")).expect("one");
+            let due = json!({
+                "Key": { "pk": { "S": format!("conn/{id}") }, "sk": { "S": "conn" } },
+                "UpdateExpression": "SET expires_at = :past, due_at = :past",
+                "ExpressionAttributeValues": { ":past": { "N": "1" } },
+            });
+            system.table().call("UpdateItem", due).await;
+            system.reap().await;
+        }
+        other => panic!("{other}"),
+    }
+    let started = std::time::Instant::now();
+    loop {
+        let rows = system.table().rows(&format!("memb/1001/{channel}")).await;
+        let item = system.table().rows(&format!("chan/1001/{channel}")).await;
+        if rows.is_empty() && item[0].get("lease").is_none() {
+            break;
+        }
+        assert!(
+            started.elapsed() < PATIENCE,
+            "{function}: {rows:?} {item:?}"
+        );
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    faults.lift().await;
+}
+
+/// Puts the rows of two connections that wait to be acknowledged, each as a user of its own.
+async fn waiting(system: &System, channel: &str) {
+    let ids = ["AAAAAAAAAAAAAAA=", "zzzzzzzzzzzzzzw="];
+    let far = 9_999_999_999_u64;
+    for (id, user) in ids.into_iter().zip(["c", "d"]) {
+        let own = json!({"pk": format!("conn/{id}"), "sk": format!("sub/{channel}"), "app": "1001", "shard": 0, "user": user, "at": 1, "ttl": far});
+        let subscriber = json!({"pk": format!("subs/1001/{channel}/0"), "sk": id, "at": 1, "op": "x", "ttl": far});
+        system.table().put(&own).await;
+        system.table().put(&subscriber).await;
+        let member = json!({ "Item": {
+            "pk": { "S": format!("memb/1001/{channel}") },
+            "sk": { "S": user },
+            "user": { "S": json!({"id": user}).to_string() },
+            "v": { "N": "1" },
+            format!("c/{id}"): { "M": { "e": { "N": far.to_string() }, "a": { "N": "1" } } },
+            format!("j/{id}/x"): { "N": "1" },
+        }});
+        system.table().call("PutItem", member).await;
+    }
 }
 
 /// Waits until nobody is on a channel and nobody is counted.
@@ -190,7 +280,9 @@ async fn forgotten(system: &System, channel: &str) {
 
 #[tokio::test]
 async fn each_function_may_do_what_it_does_and_nothing_else() {
-    let system = System::start_with(&["--faults", "--quiet"]);
+    // Room for one more, where there are two.
+    let settings = json!({"max_presence_members": 2});
+    let system = System::start_with_app(&settings, &["--faults", "--quiet"]);
     everything(&system).await;
     let (done, allowed) = (done(&system).await, allowed(&template()));
     let forbidden: Vec<_> = done.difference(&allowed).collect();
@@ -217,6 +309,12 @@ fn the_template_and_the_local_host_agree() {
         .map(|n| table["KeySchema"][n]["AttributeName"].as_str())
         .collect();
     assert_eq!(keys, [Some(PARTITION_KEY), Some(SORT_KEY)]);
+    let index = &table["GlobalSecondaryIndexes"][0];
+    assert_eq!(index["IndexName"].as_str(), Some(DUE_INDEX));
+    let keys: Vec<_> = (0..2)
+        .map(|n| index["KeySchema"][n]["AttributeName"].as_str())
+        .collect();
+    assert_eq!(keys, [Some(DUE_SHARD), Some(DUE_AT)]);
     let ttl = &table["TimeToLiveSpecification"]["AttributeName"];
     assert_eq!(ttl.as_str(), Some(TTL));
 }

@@ -16,10 +16,14 @@ mod leaving;
 mod messages;
 #[path = "wire/polling.rs"]
 mod polling;
+#[path = "wire/presence.rs"]
+mod presence;
 #[path = "wire/publishing.rs"]
 mod publishing;
 #[path = "wire/queues.rs"]
 mod queues;
+#[path = "wire/reaping.rs"]
+mod reaping;
 #[path = "wire/starting.rs"]
 mod starting;
 #[path = "wire/tokens.rs"]

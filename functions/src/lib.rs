@@ -14,11 +14,12 @@ use shared::time::UnixMillis;
 use tracing_subscriber::EnvFilter;
 
 /// The name of each function: its binary, its Lambda, its row in the template.
-pub const FUNCTIONS: [&str; 6] = [
+pub const FUNCTIONS: [&str; 7] = [
     "connect",
     "disconnect",
     "message",
     "publisher",
+    "reaper",
     "status",
     "token",
 ];

@@ -15,6 +15,9 @@ pub struct WebSocketEvent {
     /// The decoded query, at `$connect` only.
     #[serde(default)]
     pub query_string_parameters: Option<HashMap<String, String>>,
+    /// The headers, as the client wrote their names.
+    #[serde(default)]
+    pub headers: Option<HashMap<String, String>>,
     /// The text frame, at `$default` only.
     #[serde(default)]
     pub body: Option<String>,
@@ -33,6 +36,14 @@ pub struct RequestContext {
 }
 
 impl WebSocketEvent {
+    /// A header, by its name in lower case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<String> {
+        let mut headers = self.headers.as_ref()?.iter();
+        let found = headers.find(|(written, _)| written.eq_ignore_ascii_case(name))?;
+        Some(found.1.clone())
+    }
+
     /// Takes a parameter out of the query.
     pub fn take_parameter(&mut self, name: &str) -> Option<String> {
         self.query_string_parameters.as_mut()?.remove(name)

@@ -8,6 +8,7 @@ use clap::{Parser, ValueEnum};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::app::Apps;
+use shared::limits::{CONNECTION_AGE_MAX_SECS, CONNECTION_LIFE_SECS};
 
 /// Runs the whole system on one machine: the real functions behind a gateway, on an embedded
 /// DynamoDB.
@@ -58,6 +59,11 @@ pub struct Args {
     /// Seconds after which the table removes again what has expired.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub sweep_every: u64,
+
+    /// Seconds after which it is asked whether a socket on a presence channel is still there, again
+    /// and again; 0 is never.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=86_400))]
+    pub probe: u64,
 
     /// How `connect` greets.
     #[arg(long, value_enum, default_value_t = GreetVia::Layer)]
@@ -193,6 +199,14 @@ impl Args {
         } else {
             self.app.clone()
         }
+    }
+
+    /// Seconds that a connection's rows count as alive: its greatest age, and as much slack as the
+    /// template gives, but no more than a tenth where the age is short.
+    #[must_use]
+    pub fn connection_life_secs(&self) -> u64 {
+        let slack = CONNECTION_LIFE_SECS - CONNECTION_AGE_MAX_SECS;
+        self.max_age + slack.min(self.max_age.div_ceil(10))
     }
 
     /// The apps as the functions' variable holds them.

@@ -21,6 +21,7 @@ pub fn timeout(function: &str) -> Duration {
         "connect" | "token" | "status" => 10,
         "message" => 20,
         "publisher" => 29,
+        "reaper" => 60,
         _ => 30,
     })
 }

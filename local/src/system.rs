@@ -66,6 +66,11 @@ impl System {
                 (variable::APPS, apps_json),
                 (variable::TABLE_NAME, table::TABLE_NAME.to_owned()),
                 (variable::GREET_VIA, args.greet_via.as_str().to_owned()),
+                (
+                    variable::CONNECTION_LIFE,
+                    args.connection_life_secs().to_string(),
+                ),
+                (variable::PROBE, args.probe.to_string()),
             ],
             endpoints: Endpoints {
                 table: table_address,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dynoxide::Database;
 use serde_json::{Value, json};
-use shared::schema::{PARTITION_KEY, SORT_KEY, TTL};
+use shared::schema::{DUE_AT, DUE_INDEX, DUE_SHARD, PARTITION_KEY, SORT_KEY, TTL};
 use tokio::net::TcpListener;
 
 use crate::stop::Stop;
@@ -46,11 +46,24 @@ fn create(database: &Database) -> Result<(), String> {
     let table = json!({
         "TableName": TABLE_NAME,
         "BillingMode": "PAY_PER_REQUEST",
-        "AttributeDefinitions": [attribute(PARTITION_KEY), attribute(SORT_KEY)],
+        "AttributeDefinitions": [
+            attribute(PARTITION_KEY),
+            attribute(SORT_KEY),
+            attribute(DUE_SHARD),
+            { "AttributeName": DUE_AT, "AttributeType": "N" },
+        ],
         "KeySchema": [
             { "AttributeName": PARTITION_KEY, "KeyType": "HASH" },
             { "AttributeName": SORT_KEY, "KeyType": "RANGE" },
         ],
+        "GlobalSecondaryIndexes": [{
+            "IndexName": DUE_INDEX,
+            "KeySchema": [
+                { "AttributeName": DUE_SHARD, "KeyType": "HASH" },
+                { "AttributeName": DUE_AT, "KeyType": "RANGE" },
+            ],
+            "Projection": { "ProjectionType": "KEYS_ONLY" },
+        }],
     });
     let ttl = json!({ "TableName": TABLE_NAME, "TimeToLiveSpecification": { "AttributeName": TTL, "Enabled": true } });
     database

@@ -7,21 +7,27 @@ pub mod queue;
 mod signer;
 pub mod table;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_smithy_http_client::{Builder, tls};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
-use crate::config::{AwsKeys, Config};
+use crate::app::Apps;
+use crate::config::{AwsKeys, Config, Lives};
+use crate::time::UnixMillis;
 
 /// How long one attempt of an SDK call may take: well under every function's timeout, so that a
 /// lost answer still leaves time for another attempt.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What the use cases work on: the state and the sockets.
+/// What the use cases work on: the state, the sockets, and whose they are.
 #[derive(Clone)]
 pub struct Services {
+    /// The apps.
+    pub apps: Apps,
+    /// How long connections count as alive.
+    pub lives: Lives,
     /// DynamoDB.
     pub table: table::Table,
     /// `@connections`.
@@ -33,10 +39,18 @@ impl Services {
     #[must_use]
     pub fn new(config: &Config) -> Self {
         Self {
+            apps: config.apps.clone(),
+            lives: config.lives,
             table: table::Table::new(config),
             connections: connections::Connections::new(config),
         }
     }
+}
+
+/// The time by this machine's clock: for what is no event's, a signature and a lease.
+fn now() -> UnixMillis {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    UnixMillis(u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX))
 }
 
 fn credentials(keys: &AwsKeys) -> Credentials {

@@ -1,6 +1,7 @@
 //! The functions' configuration: the only module that reads the environment.
 
 use crate::app::Apps;
+use crate::limits::CONNECTION_LIFE_SECS;
 
 /// The variables a function is configured by. Lambda itself sets those of the AWS credentials.
 pub mod variable {
@@ -14,6 +15,11 @@ pub mod variable {
     pub const LATER_QUEUE_URL: &str = "LATER_QUEUE_URL";
     /// How `connect` greets: `layer` (after its response) or `invoke` (a second, asynchronous invocation of itself).
     pub const GREET_VIA: &str = "GREET_VIA";
+    /// Seconds a connection's rows count as alive; API Gateway's maximum and slack when absent.
+    pub const CONNECTION_LIFE: &str = "CONNECTION_LIFE_SECONDS";
+    /// Seconds after which the reaper asks API Gateway whether a connection on a presence channel
+    /// is still there, again and again; never when absent or 0.
+    pub const PROBE: &str = "PROBE_SECONDS";
     /// DynamoDB's endpoint; AWS's own when absent.
     pub const DYNAMODB_ENDPOINT: &str = "AWS_ENDPOINT_URL_DYNAMODB";
     /// Lambda's endpoint; AWS's own when absent.
@@ -43,6 +49,15 @@ pub enum GreetVia {
     Invoke,
 }
 
+/// How long connections count as alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lives {
+    /// Without a word of their end.
+    pub connection_secs: u64,
+    /// Between two questions to API Gateway, on presence channels; `None`: it is never asked.
+    pub probe_secs: Option<u64>,
+}
+
 /// The role's credentials, from the environment. No `Debug`.
 #[derive(Clone)]
 pub struct AwsKeys {
@@ -67,6 +82,8 @@ pub struct Config {
     pub later_queue_url: Option<String>,
     /// How `connect` greets.
     pub greet_via: GreetVia,
+    /// How long connections count as alive.
+    pub lives: Lives,
     /// DynamoDB's endpoint; `None` is AWS's own.
     pub dynamodb_endpoint: Option<String>,
     /// Lambda's endpoint; `None` is AWS's own.
@@ -138,6 +155,17 @@ impl Config {
                 GreetVia::Layer
             }
         };
+        let mut seconds = |name: &'static str, default: u64| match lookup(name) {
+            None => default,
+            Some(text) => text.parse().unwrap_or_else(|_| {
+                problems.push(format!("{name} is no number of seconds"));
+                default
+            }),
+        };
+        let lives = Lives {
+            connection_secs: seconds(variable::CONNECTION_LIFE, CONNECTION_LIFE_SECS),
+            probe_secs: Some(seconds(variable::PROBE, 0)).filter(|secs| *secs > 0),
+        };
         let connections_endpoint: http::Uri =
             endpoint.trim_end_matches('/').parse().unwrap_or_default();
         if !endpoint.is_empty()
@@ -163,6 +191,7 @@ impl Config {
                 connections_endpoint,
                 later_queue_url: lookup(variable::LATER_QUEUE_URL),
                 greet_via,
+                lives,
                 dynamodb_endpoint: lookup(variable::DYNAMODB_ENDPOINT),
                 lambda_endpoint: lookup(variable::LAMBDA_ENDPOINT),
                 sqs_endpoint: lookup(variable::SQS_ENDPOINT),
@@ -200,6 +229,11 @@ mod tests {
             .expect("complete");
         assert_eq!(config.greet_via, GreetVia::Layer);
         assert_eq!(config.connections_endpoint.path(), "/live");
+        let lives = Lives {
+            connection_secs: 7_800,
+            probe_secs: None,
+        };
+        assert_eq!(config.lives, lives);
     }
 
     #[test]
@@ -221,13 +255,14 @@ mod tests {
             variable::APPS => Some(r#"[{"id":"1","key":"k","secret":"s3cret""#.to_owned()),
             variable::GREET_VIA => Some("pigeon".to_owned()),
             variable::CONNECTIONS_ENDPOINT => Some("somewhere".to_owned()),
+            variable::PROBE => Some("often".to_owned()),
             name => complete(name),
         };
         let problems = Config::from(wrong, &[])
             .map(|_| ())
-            .expect_err("three are wrong")
+            .expect_err("four are wrong")
             .to_string();
-        assert_eq!(problems.lines().count(), 4, "{problems}");
+        assert_eq!(problems.lines().count(), 5, "{problems}");
         assert!(!problems.contains("s3cret"), "{problems}");
     }
 

@@ -1,8 +1,10 @@
 //! Fan-out: one frame to every subscriber of a channel.
 //!
 //! Recipients stream from the table's pages while posts are in flight. Each recipient stands for
-//! itself: one that is gone is reaped, one that stays throttled is closed, one that fails is
+//! itself: one that is gone is reaped (beyond some, by the reaper), one that stays throttled is closed, one that fails is
 //! counted, and none of them costs another its copy.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
@@ -12,7 +14,7 @@ use crate::aws::connections::{Payload, Posted};
 use crate::aws::table::{ChannelKey, Correction, Subscriber, SubscriberRow};
 use crate::error::{Fault, chain};
 use crate::lifecycle;
-use crate::limits::{POST_CONCURRENCY, THROTTLE_PAUSES};
+use crate::limits::{POST_CONCURRENCY, REAPED_INLINE_MAX, THROTTLE_PAUSES};
 use crate::socket_id::{ConnectionId, SocketId};
 use crate::time::UnixMillis;
 
@@ -79,6 +81,7 @@ pub async fn fan_out(services: &Services, fan_out: FanOut<'_>, now: UnixMillis) 
     } = fan_out;
     // The sender and the expired are met, but get nothing.
     let mut passed_over = 0_u64;
+    let reaped = &AtomicUsize::new(0);
     let posts = recipients(services, of, shards)
         .filter_map(|found| {
             let wanted = match found {
@@ -92,7 +95,7 @@ pub async fn fan_out(services: &Services, fan_out: FanOut<'_>, now: UnixMillis) 
         })
         .map(|found| async move {
             match found {
-                Ok((shard, row)) => serve(services, Subscriber { of, shard, id: &row.id }, payload, now).await,
+                Ok((shard, row)) => serve(services, Subscriber { of, shard, id: &row.id }, payload, reaped, now).await,
                 Err(fault) => {
                     tracing::error!(channel = %of.channel, error = chain(&fault), "subscribers not read");
                     Recipient::Failed(fault)
@@ -148,13 +151,20 @@ async fn serve(
     services: &Services,
     subscriber: Subscriber<'_>,
     payload: &Payload,
+    reaped: &AtomicUsize,
     now: UnixMillis,
 ) -> Recipient {
     let recipient = deliver_to(services, subscriber.id, payload, now).await;
     match &recipient {
         Recipient::Served => {}
         Recipient::Gone => {
-            if let Err(fault) = lifecycle::reap(services, subscriber, now).await {
+            let inline = reaped.fetch_add(1, Ordering::Relaxed) < REAPED_INLINE_MAX;
+            let forgotten = if inline {
+                lifecycle::reap(services, subscriber, now).await
+            } else {
+                lifecycle::abandon_subscriber(services, subscriber, now).await
+            };
+            if let Err(fault) = forgotten {
                 tracing::error!(connection_id = %subscriber.id, error = chain(&fault), "gone but not reaped");
             }
         }
@@ -165,29 +175,54 @@ async fn serve(
     recipient
 }
 
-/// Delivers a frame to one connection: at most once. A post answered 429 was not processed and is
-/// repeated, each connection at its own pace (one slow client's full buffer is a 429, too); one
-/// that stays throttled is closed, because to skip a frame silently is worse.
+/// Delivers a frame to one connection: at most once. One that is still throttled after all pauses is
+/// closed and forgotten, because to skip a frame silently is worse.
 pub async fn deliver_to(
     services: &Services,
     id: &ConnectionId,
     payload: &Payload,
     now: UnixMillis,
 ) -> Recipient {
+    match post_patiently(services, id, payload).await {
+        Posted::Delivered => Recipient::Served,
+        Posted::Gone => Recipient::Gone,
+        Posted::Failed(fault) => Recipient::Failed(fault),
+        Posted::Throttled => match lifecycle::drop_connection(services, id, now).await {
+            Ok(()) => Recipient::Gone,
+            Err(fault) => Recipient::Failed(fault),
+        },
+    }
+}
+
+/// Posts a frame to one connection: at most once. One that is still throttled after all pauses is
+/// closed and counts as gone; to forget it is up to the caller.
+pub(crate) async fn post_to(
+    services: &Services,
+    id: &ConnectionId,
+    payload: &Payload,
+) -> Recipient {
+    match post_patiently(services, id, payload).await {
+        Posted::Delivered => Recipient::Served,
+        Posted::Gone => Recipient::Gone,
+        Posted::Failed(fault) => Recipient::Failed(fault),
+        Posted::Throttled => {
+            lifecycle::close(services, id).await;
+            Recipient::Gone
+        }
+    }
+}
+
+/// A post answered 429 was not processed and is repeated, each connection at its own pace: one slow
+/// client's full buffer is a 429, too.
+async fn post_patiently(services: &Services, id: &ConnectionId, payload: &Payload) -> Posted {
     let mut pauses = THROTTLE_PAUSES.iter();
     loop {
-        match services.connections.post(id, payload).await {
-            Posted::Delivered => return Recipient::Served,
-            Posted::Gone => return Recipient::Gone,
-            Posted::Failed(fault) => return Recipient::Failed(fault),
-            Posted::Throttled => {}
-        }
-        let Some(pause) = pauses.next() else {
-            tracing::warn!(connection_id = %id, "closed: it stays throttled");
-            return match lifecycle::drop_connection(services, id, now).await {
-                Ok(()) => Recipient::Gone,
-                Err(fault) => Recipient::Failed(fault),
-            };
+        let posted = services.connections.post(id, payload).await;
+        let (Posted::Throttled, Some(pause)) = (&posted, pauses.next()) else {
+            if matches!(posted, Posted::Throttled) {
+                tracing::warn!(connection_id = %id, "closed: it stays throttled");
+            }
+            return posted;
         };
         // Spread over half to one and a half of the pause, lest all come back at once.
         let spread = getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX));

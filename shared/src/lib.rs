@@ -5,13 +5,15 @@
 //! | layer | modules | may use |
 //! | --- | --- | --- |
 //! | pure | [`limits`], [`time`], [`error`], [`app`], [`settings`], [`channel`], [`socket_id`], [`frame`], [`signature`], [`event`], [`user`], [`presence`], [`token`], [`cursor`] | values only: no AWS, no async, no clock (`now` is an argument), no environment |
-//! | use cases | [`lifecycle`], [`message`], [`subscribe`], [`publish`], [`fanout`], [`replay`], [`issue`] | the pure modules and the edge |
+//! | use cases | [`lifecycle`], [`message`], [`subscribe`], [`attend`], [`announce`], [`publish`], [`fanout`], [`replay`], [`issue`], [`reap`] | the pure modules and the edge |
 //! | edge | [`config`] (the environment), [`aws`] (DynamoDB, `@connections`, Lambda, SQS), [`schema`] (names other programs need) | the AWS crates, in [`aws`] alone |
 //!
 //! A rule has one home: a prefix, a limit, a code or a key format is a literal in one file.
 //! `tests/architecture.rs` fails when these boundaries are broken.
 
+mod announce;
 pub mod app;
+mod attend;
 pub mod aws;
 pub mod channel;
 pub mod config;
@@ -26,6 +28,7 @@ pub mod limits;
 pub mod message;
 pub mod presence;
 pub mod publish;
+pub mod reap;
 pub mod replay;
 pub mod schema;
 pub mod settings;

@@ -11,13 +11,14 @@
 //! and (last) take it off the token. Until then the token names it, and its next use does all of it
 //! again.
 //!
-//! *Forget*: (1) mark the connection closed, then for each channel (2) delete the subscriber's row,
-//! (3) count it out if there was one, (4) delete the connection's own row. Own rows say what is
-//! left to be done and go last, so that repeating it finishes what a crash left: Lambda repeats a
-//! failed `disconnect`, and so does whoever posts to the connection next and finds it gone. After
-//! (2) alone the count is too high, which a publication that finds nobody corrects.
+//! *Forget*: (1) mark the connection closed, and due in a minute; then for each channel (2) delete
+//! the subscriber's row, (3) count it out if there was one, (on a presence channel, leave it: see
+//! `attend.rs`,) (4) delete the connection's own row; at last (5) it is due no more. Own rows say
+//! what is left to be done and go last, so that repeating it finishes what a crash left: the reaper
+//! does, and so does whoever posts to the connection next and finds it gone. After (2) alone the
+//! count is too high, which a publication that finds nobody corrects.
 //!
-//! *Reap*: forget, then (5) the subscriber's row that led there and (6) its count. That row is all
+//! *Reap*: forget, then (6) the subscriber's row that led there and (7) its count. That row is all
 //! there is when a subscribe died before it wrote the connection's own: it is removed by the first
 //! publication that meets it.
 
@@ -26,14 +27,16 @@ use futures_util::stream;
 use serde::{Deserialize, Serialize};
 
 use crate::app::Apps;
+use crate::attend::{self, Leave};
 use crate::aws::Services;
 use crate::aws::connections::{Payload, Posted};
 use crate::aws::table::{
-    ChannelKey, NewConnection, OwnSubscription, Recorded, Subscriber, Written,
+    ChannelKey, Lease, NewConnection, OwnSubscription, Recorded, Subscriber, Written,
 };
 use crate::error::{Fault, Rejection, chain};
 use crate::frame;
-use crate::limits::{GREETING_PATIENCE, GREETING_PAUSES};
+use crate::limits::{CLOSING_SECS, GREETING_PATIENCE, GREETING_PAUSES};
+use crate::reap;
 use crate::socket_id::{ConnectionId, SocketId};
 use crate::time::UnixMillis;
 use crate::token::{Grant, Token};
@@ -55,6 +58,8 @@ pub struct Upgrade {
     pub protocol: Option<String>,
     /// A token, when it brought one.
     pub token: Option<String>,
+    /// Where its page is from, when it is one.
+    pub origin: Option<String>,
 }
 
 /// What is still to be said to a connection once API Gateway has let it in.
@@ -105,6 +110,7 @@ pub async fn admit(
         app_key,
         protocol,
         token,
+        origin,
     } = upgrade;
     let Some(app) = app_key.and_then(|key| apps.by_key(&key)) else {
         return Ok(Some(Greeting::refuse(id, &Rejection::UnknownKey)));
@@ -113,6 +119,9 @@ pub async fn admit(
         None | Some("") => return Ok(Some(Greeting::refuse(id, &Rejection::ProtocolMissing))),
         Some(version) if PROTOCOLS.contains(&version) => {}
         Some(_) => return Ok(Some(Greeting::refuse(id, &Rejection::ProtocolUnsupported))),
+    }
+    if !app.settings().admits_origin(origin.as_deref()) {
+        return Ok(Some(Greeting::refuse(id, &Rejection::OriginRefused)));
     }
     let mut grant = Grant::default();
     let mut greeting = Greeting::new(id, &[], false);
@@ -135,10 +144,13 @@ pub async fn admit(
         greeting.displaced = used.displaced;
         greeting.token_digest = Some(digest);
     }
+    let expires_at = connected_at.plus_secs(services.lives.connection_secs);
     let new = NewConnection {
         id: &greeting.id,
         app_id: app.id(),
         connected_at,
+        expires_at,
+        due_at: reap::first_due(app, &services.lives, connected_at, expires_at),
         grant: &grant,
     };
     match services.table.record_connection(new).await? {
@@ -217,7 +229,8 @@ async fn displace(
     }
 }
 
-async fn close(services: &Services, id: &ConnectionId) -> bool {
+/// Closes a connection. `false`: it may still be open, which is logged.
+pub(crate) async fn close(services: &Services, id: &ConnectionId) -> bool {
     let closed = services.connections.close(id).await;
     if let Err(fault) = &closed {
         tracing::error!(connection_id = %id, error = chain(fault), "not closed");
@@ -238,24 +251,40 @@ pub async fn drop_connection(
     forget(services, id, now).await
 }
 
-/// Forgets a connection and all its subscriptions: one write, one query, and three writes a
-/// channel. May be repeated, and finishes what an earlier one left.
+/// Leaves the end of a connection that was found gone to the reaper, and keeps it from doing
+/// anything more. One write: what finds many of them must not do for each what [`forget`] does.
+///
+/// # Errors
+/// [`Fault`]: then whoever meets it next finds it gone again.
+pub(crate) async fn abandon(
+    services: &Services,
+    id: &ConnectionId,
+    now: UnixMillis,
+) -> Result<(), Fault> {
+    services.table.mark_closed(id, now, now).await
+}
+
+/// Forgets a connection and all its subscriptions: two writes, one query, and three writes a
+/// channel (six and a query for a presence channel). May be repeated, and finishes what an earlier
+/// one left.
 ///
 /// # Errors
 /// [`Fault`]: some of it may be left; what is left is expired, and a fan-out that meets it forgets
 /// it again.
 pub async fn forget(services: &Services, id: &ConnectionId, now: UnixMillis) -> Result<(), Fault> {
-    services.table.mark_closed(id, now).await?;
+    let due_at = now.plus_secs(CLOSING_SECS);
+    services.table.mark_closed(id, now, due_at).await?;
     let subscriptions = services.table.own_subscriptions(id).await?;
     let removals = subscriptions.into_iter().map(|own| async move {
-        remove(services, id, &own).await?;
+        remove(services, id, &own, now).await?;
         services.table.delete_own(id, &own.channel).await
     });
     let results: Vec<Result<(), Fault>> = stream::iter(removals)
         .buffer_unordered(FORGET_CONCURRENCY)
         .collect()
         .await;
-    results.into_iter().collect()
+    results.into_iter().collect::<Result<(), Fault>>()?;
+    services.table.finish_closed(id).await
 }
 
 /// Takes a subscriber off its channel: one write, and one more if it was there.
@@ -263,6 +292,7 @@ async fn remove(
     services: &Services,
     id: &ConnectionId,
     own: &OwnSubscription,
+    now: UnixMillis,
 ) -> Result<(), Fault> {
     let of = ChannelKey {
         app_id: own.app_id.clone(),
@@ -273,14 +303,50 @@ async fn remove(
         shard: own.shard,
         id,
     };
-    if services
+    leave_channel(
+        services,
+        subscriber,
+        own.user_id.as_deref(),
+        Written::Ever,
+        now,
+    )
+    .await
+}
+
+/// Takes a subscriber off its channel, and its connection off its user's if it is one of presence:
+/// one write, and one more if it was there; on a presence channel up to six, and a query.
+///
+/// # Errors
+/// [`Fault`]: some of it may be left; it may be repeated.
+pub(crate) async fn leave_channel(
+    services: &Services,
+    subscriber: Subscriber<'_>,
+    user_id: Option<&str>,
+    written: Written,
+    now: UnixMillis,
+) -> Result<(), Fault> {
+    let op = operation_name()?;
+    let owner = user_id.map(|_| op.as_str());
+    let deleted = services
         .table
-        .delete_subscriber(subscriber, Written::Ever)
-        .await?
-    {
-        count_out(services, &of).await;
-    }
-    Ok(())
+        .delete_subscriber(subscriber, written)
+        .await?;
+    let lease = if deleted {
+        count_out(services, subscriber.of, owner).await
+    } else {
+        None
+    };
+    let Some(user_id) = user_id else {
+        return Ok(());
+    };
+    let leave = Leave {
+        of: subscriber.of,
+        user_id,
+        id: subscriber.id,
+        written,
+        op: &op,
+    };
+    attend::leave(services, leave, lease, now).await
 }
 
 /// Forgets a connection that a fan-out found gone, and the subscriber's row that led there: after
@@ -294,20 +360,53 @@ pub async fn reap(
     now: UnixMillis,
 ) -> Result<(), Fault> {
     forget(services, subscriber.id, now).await?;
+    take_off(services, subscriber).await
+}
+
+/// Leaves a connection that a fan-out found gone to the reaper, all but the subscriber's row that
+/// led there. Three writes.
+///
+/// # Errors
+/// [`Fault`]: then the next fan-out finds it gone again.
+pub(crate) async fn abandon_subscriber(
+    services: &Services,
+    subscriber: Subscriber<'_>,
+    now: UnixMillis,
+) -> Result<(), Fault> {
+    abandon(services, subscriber.id, now).await?;
+    take_off(services, subscriber).await
+}
+
+async fn take_off(services: &Services, subscriber: Subscriber<'_>) -> Result<(), Fault> {
     if services
         .table
         .delete_subscriber(subscriber, Written::Ever)
         .await?
     {
-        count_out(services, subscriber.of).await;
+        count_out(services, subscriber.of, None).await;
     }
     Ok(())
 }
 
-/// Counts a deleted subscriber out. A failure leaves the count too high, which is allowed, and is
-/// not repeated, since a second decrement could make it too low.
-pub(crate) async fn count_out(services: &Services, of: &ChannelKey) {
-    if let Err(fault) = services.table.count_down(of).await {
-        tracing::warn!(channel = %of.channel, error = chain(&fault), "count left too high");
+/// Counts a deleted subscriber out, and takes the lease on its channel's announcements for an
+/// `owner`, if it is free. A failure leaves the count too high, which is allowed, and is not
+/// repeated, since a second decrement could make it too low.
+pub(crate) async fn count_out(
+    services: &Services,
+    of: &ChannelKey,
+    owner: Option<&str>,
+) -> Option<Lease> {
+    match services.table.count_down(of, owner).await {
+        Ok(lease) => lease,
+        Err(fault) => {
+            tracing::warn!(channel = %of.channel, error = chain(&fault), "count left too high");
+            None
+        }
     }
+}
+
+/// A name for one request's writes, unique among those on the same row. Short, since it is in
+/// every subscriber's row.
+pub(crate) fn operation_name() -> Result<String, Fault> {
+    Ok(format!("{:016x}", getrandom::u64().map_err(Fault::Random)?))
 }

@@ -92,6 +92,9 @@ pub const RETRY_AFTER_SECS: std::ops::RangeInclusive<u64> = 1..=30;
 pub const CONNECTION_AGE_MAX_SECS: u64 = 7_200;
 /// Seconds a connection's rows count as alive: that maximum and slack.
 pub const CONNECTION_LIFE_SECS: u64 = CONNECTION_AGE_MAX_SECS + 600;
+/// Seconds that an expired connection's rows are kept for the reaper, which needs them to tell
+/// others of the end: a day without a reaper loses nothing.
+pub const ROW_SLACK_SECS: u64 = 86_400;
 /// Seconds the mark of a finished connection is kept, so that a late `$connect` or frame sees it.
 pub const CLOSED_MARK_SECS: u64 = 600;
 /// Seconds the mark of an unsubscription is kept, so that an overtaken subscribe sees it.
@@ -102,6 +105,15 @@ pub const CHANNEL_IDLE_SECS: u64 = 86_400;
 /// Seconds within which a subscribe that has counted itself must have written its row: above
 /// every function's timeout.
 pub const JOIN_GRACE_SECS: u64 = 60;
+/// How long one holder of a channel's lease goes on announcing before it leaves the rest to the
+/// reaper: well within every function's timeout.
+pub const SETTLE_PATIENCE: Duration = Duration::from_secs(8);
+/// How long one run of the reaper goes on: less than the minute between two.
+pub const REAP_PATIENCE: Duration = Duration::from_secs(45);
+/// Partitions of the index that one run works on at once.
+pub const REAP_CONCURRENCY: usize = 8;
+/// Seconds after which the reaper looks after a connection whose end was begun.
+pub const CLOSING_SECS: u64 = 60;
 /// Times a publication takes a new serial after a reader closed the one it had.
 pub const SERIAL_ATTEMPTS: usize = 3;
 /// Table operations in flight at once for one request over many channels.
@@ -112,6 +124,9 @@ pub const TABLE_CONCURRENCY: usize = 16;
 /// Posts in flight at once: beyond it a post costs more, not less (measured), and a Lambda has
 /// 1,024 file descriptors.
 pub const POST_CONCURRENCY: usize = 64;
+/// Recipients found gone that one fan-out forgets itself; it leaves the others to the reaper, so
+/// that a publication does not pay for a mass disconnect.
+pub const REAPED_INLINE_MAX: usize = 20;
 /// How long one attempt to post may take.
 pub const POST_TIMEOUT: Duration = Duration::from_secs(2);
 /// Pauses before a post answered 429 is repeated; then the connection is dropped.

@@ -2,14 +2,13 @@
 
 use bytes::Bytes;
 
-use crate::app::Apps;
 use crate::aws::Services;
 use crate::error::{Error, Fault, Rejection, chain};
 use crate::fanout::{Recipient, deliver_to};
 use crate::frame::{self, BadFrame, ClientFrame};
 use crate::lifecycle;
 use crate::socket_id::ConnectionId;
-use crate::subscribe::{self, Subscribe};
+use crate::subscribe::{self, Subscribe, Subscribed};
 use crate::time::UnixMillis;
 
 /// A text frame, as API Gateway hands it on.
@@ -25,7 +24,7 @@ pub struct Message {
 
 /// Does what a frame asks for. It never fails: a failed invocation makes API Gateway send the
 /// client a frame of its own, without an `event`, on which pusher-js throws.
-pub async fn receive(services: &Services, apps: &Apps, message: Message) {
+pub async fn receive(services: &Services, message: Message) {
     let Message { id, at, text } = message;
     let answer = match ClientFrame::parse(&text) {
         Ok(ClientFrame::Ping) => Some(frame::pong()),
@@ -41,8 +40,9 @@ pub async fn receive(services: &Services, apps: &Apps, message: Message) {
                 channel_data,
             };
             Some(
-                match subscribe::subscribe(services, apps, &id, request, at).await {
-                    Ok(()) => frame::subscription_succeeded(&channel, None),
+                match subscribe::subscribe(services, &id, request, at).await {
+                    Ok(Subscribed::Acknowledge) => frame::subscription_succeeded(&channel, None),
+                    Ok(Subscribed::Announced) => return,
                     Err(Error::Rejected(rejection)) => {
                         frame::subscription_error(channel.as_str(), &rejection)
                     }

@@ -10,8 +10,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::channel::Channel;
+use crate::error::Rejection;
 use crate::frame;
 use crate::limits::POST_MAX_BYTES;
+use crate::socket_id::ConnectionId;
+use crate::time::UnixMillis;
 use crate::user::User;
 
 /// The members of a channel, in the form that an acknowledgement carries: each user once.
@@ -61,6 +64,112 @@ impl<'a> FromIterator<&'a User> for Roster {
     }
 }
 
+/// A connection through which a user is on a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attending {
+    /// Which.
+    pub id: ConnectionId,
+    /// From when on it counts no more.
+    pub expires_at: UnixMillis,
+}
+
+/// A subscribe that is still to be acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The connection that sent it.
+    pub id: ConnectionId,
+    /// Its name: a connection may send several.
+    pub op: String,
+}
+
+/// A user and what is known of it on a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Who it is.
+    pub user: User,
+    /// Whether the others were last told that it is there.
+    pub announced: bool,
+    /// Its connections.
+    pub connections: Vec<Attending>,
+    /// What is still to be acknowledged to them.
+    pub asked: Vec<Asked>,
+}
+
+impl Member {
+    /// Whether it is there: through at least one connection that has not expired.
+    #[must_use]
+    pub fn is_there(&self, now: UnixMillis) -> bool {
+        self.connections
+            .iter()
+            .any(|connection| connection.expires_at > now)
+    }
+
+    /// Its live connections that have been acknowledged: those who are told of changes. The others
+    /// learn of them from the roster in their acknowledgement.
+    pub fn told(&self, now: UnixMillis) -> impl Iterator<Item = &ConnectionId> {
+        let told = move |connection: &&Attending| {
+            connection.expires_at > now && self.asked.iter().all(|asked| asked.id != connection.id)
+        };
+        self.connections
+            .iter()
+            .filter(told)
+            .map(|connection| &connection.id)
+    }
+}
+
+/// What has to be told on a channel, and to whom nothing can be told but that it is full.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Who is there once it is told.
+    pub roster: Roster,
+    /// The members, by their places, who have come.
+    pub come: Vec<usize>,
+    /// Those who have gone.
+    pub gone: Vec<usize>,
+    /// Those who cannot come, and why.
+    pub refused: Vec<(usize, Rejection)>,
+}
+
+impl Plan {
+    /// Compares who is there with what was told. Those who were told of stay, whatever the limit;
+    /// the others come in the order of their ids while there is room.
+    #[must_use]
+    pub fn of(members: &[&Member], channel: &Channel, max_members: u64, now: UnixMillis) -> Self {
+        let places = |wanted: &dyn Fn(&Member) -> bool| -> Vec<usize> {
+            (0..members.len())
+                .filter(|&place| wanted(members[place]))
+                .collect()
+        };
+        let staying = places(&|member| member.announced && member.is_there(now));
+        let gone = places(&|member| member.announced && !member.is_there(now));
+        let mut come = places(&|member| !member.announced && member.is_there(now));
+        let mut refused = Vec::new();
+        let room = usize::try_from(max_members)
+            .unwrap_or(usize::MAX)
+            .saturating_sub(staying.len());
+        for place in come.split_off(room.min(come.len())) {
+            refused.push((place, Rejection::PresenceFull { max_members }));
+        }
+        let roster = |come: &[usize]| -> Roster {
+            let mut all = [&staying, come].concat();
+            all.sort_unstable();
+            all.iter().map(|&place| &members[place].user).collect()
+        };
+        let mut all = roster(&come);
+        while !all.fits(channel) {
+            let Some(place) = come.pop() else { break };
+            refused.push((place, Rejection::PresenceTooLarge));
+            all = roster(&come);
+        }
+        Self {
+            roster: all,
+            come,
+            gone,
+            refused,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -95,5 +204,89 @@ mod tests {
         };
         assert!(users(100).iter().collect::<Roster>().fits(&channel));
         assert!(!users(130).iter().collect::<Roster>().fits(&channel));
+    }
+
+    const NOW: UnixMillis = UnixMillis(1_000);
+
+    fn member(id: &str, announced: bool, expiries: &[u64]) -> Member {
+        let connection = |(n, &expires_at): (usize, &u64)| Attending {
+            id: ConnectionId::new(format!("{id}{n}")),
+            expires_at: UnixMillis(expires_at),
+        };
+        Member {
+            user: user(id, None),
+            announced,
+            connections: expiries.iter().enumerate().map(connection).collect(),
+            asked: Vec::new(),
+        }
+    }
+
+    fn plan(members: &[Member], max_members: u64) -> Plan {
+        let channel = Channel::parse("presence-a").expect("a name");
+        let members: Vec<&Member> = members.iter().collect();
+        Plan::of(&members, &channel, max_members, NOW)
+    }
+
+    #[test]
+    fn the_first_connection_comes_and_the_last_one_goes() {
+        let members = [
+            member("come", false, &[2_000]),
+            member("gone", true, &[]),
+            member("expired", true, &[1_000]),
+            member("here", true, &[500, 2_000]),
+            member("never", false, &[]),
+        ];
+        let plan = plan(&members, 100);
+        assert_eq!(plan.roster.ids, ["come", "here"]);
+        assert_eq!((plan.come, plan.gone), (vec![0], vec![1, 2]));
+        assert!(plan.refused.is_empty());
+    }
+
+    #[test]
+    fn who_finds_no_room_is_refused_and_who_is_there_stays() {
+        let members = [
+            member("a", false, &[2_000]),
+            member("b", true, &[2_000]),
+            member("c", false, &[2_000]),
+            member("d", true, &[]),
+        ];
+        let full = |max_members| Rejection::PresenceFull { max_members };
+        let two = plan(&members, 2);
+        assert_eq!(
+            (two.roster.ids, two.come),
+            (vec!["a".to_owned(), "b".to_owned()], vec![0])
+        );
+        assert_eq!(two.refused, [(2, full(2))]);
+        let one = plan(&members, 1);
+        assert_eq!((one.roster.ids, one.come), (vec!["b".to_owned()], vec![]));
+        assert_eq!(one.refused, [(0, full(1)), (2, full(1))]);
+    }
+
+    #[test]
+    fn a_roster_that_would_not_fit_refuses_the_last() {
+        let members: Vec<Member> = (0..130)
+            .map(|n| Member {
+                user: user(&format!("{n:03}"), Some(json!("i".repeat(1_000)))),
+                ..member("x", n < 100, &[2_000])
+            })
+            .collect();
+        let plan = plan(&members, 1_000);
+        assert!(!plan.refused.is_empty() && plan.roster.len() + plan.refused.len() == 130);
+        assert!(
+            plan.refused
+                .iter()
+                .all(|(place, why)| *place >= 100 && *why == Rejection::PresenceTooLarge)
+        );
+    }
+
+    #[test]
+    fn only_the_acknowledged_are_told() {
+        let mut member = member("a", true, &[2_000, 2_000, 1_000]);
+        member.asked.push(Asked {
+            id: ConnectionId::new("a1".to_owned()),
+            op: "1".to_owned(),
+        });
+        let told: Vec<&str> = member.told(NOW).map(ConnectionId::as_str).collect();
+        assert_eq!(told, ["a0"]);
     }
 }

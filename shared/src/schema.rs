@@ -6,3 +6,12 @@ pub const PARTITION_KEY: &str = "pk";
 pub const SORT_KEY: &str = "sk";
 /// The TTL attribute: a number, unix seconds.
 pub const TTL: &str = "ttl";
+/// The index of what falls due: connections by their expiry, channels by the end of an announcer's
+/// lease. Keys alone are projected.
+pub const DUE_INDEX: &str = "due";
+/// Its partition key, a string: one of [`DUE_SHARDS`] numbers, so that no partition gets hot.
+pub const DUE_SHARD: &str = "due_shard";
+/// Its sort key: a number, unix milliseconds.
+pub const DUE_AT: &str = "due_at";
+/// How many partitions it is spread over.
+pub const DUE_SHARDS: u32 = 16;

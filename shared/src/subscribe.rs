@@ -16,15 +16,19 @@
 //! request, and an older one never undoes a newer one. On a tie the subscription wins: pusher-js
 //! sends unsubscribe and subscribe in one burst.
 
-use crate::app::{App, Apps};
+use crate::app::App;
+use crate::attend::{self, Place};
 use crate::aws::Services;
-use crate::aws::table::{ChannelKey, ConnectionRows, Subscriber, SubscriberPut, Written};
+use crate::aws::table::{
+    ChannelKey, ConnectionRows, Counted, Join, Subscriber, SubscriberPut, Written,
+};
 use crate::channel::{Channel, Kind};
 use crate::error::{Error, Fault, Rejection};
-use crate::lifecycle::count_out;
+use crate::lifecycle::{count_out, leave_channel, operation_name};
 use crate::signature;
 use crate::socket_id::{ConnectionId, SocketId};
 use crate::time::UnixMillis;
+use crate::user::User;
 
 /// A request to join a channel.
 #[derive(Debug)]
@@ -37,67 +41,143 @@ pub struct Subscribe {
     pub channel_data: Option<String>,
 }
 
-/// Joins a channel: one query and three writes. Joining again is acknowledged again. When it
-/// returns, every publication that begins from now on reaches the connection.
+/// Who acknowledges a subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subscribed {
+    /// Whoever asked for it, now.
+    Acknowledge,
+    /// Whoever announces on the presence channel; it is done, or will be.
+    Announced,
+}
+
+/// Joins a channel: one query and three writes (three reads and six writes on a presence channel).
+/// Joining again is acknowledged again. When it returns, every publication that begins from now on
+/// reaches the connection.
 ///
 /// # Errors
-/// [`Rejection`]: nothing was written. [`Fault`]: it may or may not have joined; doing it again is
-/// safe.
+/// [`Rejection`]: nothing was written that is not taken back. [`Fault`]: it may or may not have
+/// joined; doing it again is safe.
 pub async fn subscribe(
     services: &Services,
-    apps: &Apps,
     id: &ConnectionId,
     request: Subscribe,
     at: UnixMillis,
-) -> Result<(), Error> {
+) -> Result<Subscribed, Error> {
     let connection = services
         .table
         .connection(id, at)
         .await?
         .ok_or(Rejection::NotConnected)?;
-    let app = apps
+    let app = services
+        .apps
         .by_id(&connection.app_id)
         .ok_or(Rejection::NotConnected)?;
-    may_join(app, &connection, id, &request)?;
+    let user = may_join(app, &connection, id, &request)?;
 
     let of = ChannelKey::new(app.id(), &request.channel);
     let op = operation_name()?;
-    let shards = services.table.count_up(&of, at).await?;
+    let owner = user.as_ref().map(|_| op.as_str());
+    let Counted {
+        shards,
+        members,
+        lease,
+    } = services.table.count_up(&of, at, owner).await?;
+    let max_members = app.settings().max_presence_members;
+    if let Some(user) = user.as_ref().filter(|_| members >= max_members) {
+        let room = attend::has_room(services, &of, user.id(), max_members, at).await;
+        if let Err(refused) = room {
+            count_out(services, &of, None).await;
+            attend::give_up(services, &of, lease, at).await;
+            return Err(refused);
+        }
+    }
     // Joining again must meet its own row, however many shards there are by now.
     let joined = connection.joined(&request.channel);
     let shard = joined.map_or_else(|| shard_of(id, shards), |own| own.shard);
-    let subscriber = Subscriber { of: &of, shard, id };
+    let subscription = Subscription {
+        subscriber: Subscriber { of: &of, shard, id },
+        user_id: user.as_ref().map(User::id),
+        at,
+        expires_at: connection.expires_at,
+        op: &op,
+    };
+    let place = match put_rows(services, subscription).await {
+        Ok(place) => place,
+        Err(fault) => {
+            attend::give_up(services, &of, lease, at).await;
+            return Err(fault.into());
+        }
+    };
+    let Some(user) = &user else {
+        return Ok(Subscribed::Acknowledge);
+    };
+    let join = Join {
+        of: &of,
+        user,
+        id,
+        at,
+        expires_at: connection.expires_at,
+        op: &op,
+    };
+    attend::join(services, join, place, lease).await?;
+    Ok(Subscribed::Announced)
+}
+
+/// A subscription that is being written.
+struct Subscription<'a> {
+    subscriber: Subscriber<'a>,
+    user_id: Option<&'a str>,
+    at: UnixMillis,
+    expires_at: UnixMillis,
+    op: &'a str,
+}
+
+/// Puts the two rows of a subscription that has been counted, unless a newer request of the
+/// connection has decided otherwise; then what is too much is counted out again.
+async fn put_rows(services: &Services, subscription: Subscription<'_>) -> Result<Place, Fault> {
+    let Subscription {
+        subscriber,
+        user_id,
+        at,
+        expires_at,
+        op,
+    } = subscription;
     match services
         .table
-        .put_subscriber(subscriber, at, connection.expires_at, &op)
+        .put_subscriber(subscriber, at, expires_at, op)
         .await?
     {
         SubscriberPut::Added => {}
         // It was counted when it joined first.
-        SubscriberPut::Replaced => count_out(services, &of).await,
+        SubscriberPut::Replaced => {
+            count_out(services, subscriber.of, None).await;
+        }
         SubscriberPut::Outrun => {
-            count_out(services, &of).await;
-            return Ok(());
+            count_out(services, subscriber.of, None).await;
+            return Ok(Place::Decided);
         }
     }
-    if !services
+    if services
         .table
-        .put_own(subscriber, at, connection.expires_at)
+        .put_own(subscriber, user_id, at, expires_at)
         .await?
-        && services
-            .table
-            .delete_subscriber(subscriber, Written::UpTo(at))
-            .await?
     {
-        // It has left since.
-        count_out(services, &of).await;
+        return Ok(Place::Taken);
     }
-    Ok(())
+    // It has left since.
+    if services
+        .table
+        .delete_subscriber(subscriber, Written::UpTo(at))
+        .await?
+    {
+        count_out(services, subscriber.of, None).await;
+    }
+    Ok(Place::Decided)
 }
 
-/// Leaves a channel: one write, and two more if it was on it. Leaving a channel that it is not on
-/// changes nothing but an invisible mark, which stops a subscribe that was sent before and comes
-/// after.
+/// Leaves a channel: one write, and two more if it was on it (six and a query on a presence
+/// channel). Leaving a channel that it is not on changes nothing but an invisible mark, which stops
+/// a subscribe that was sent before and comes after.
 ///
 /// # Errors
 /// [`Fault`]: it may or may not have left; doing it again is safe.
@@ -108,58 +188,70 @@ pub async fn unsubscribe(
     at: UnixMillis,
 ) -> Result<(), Fault> {
     let op = operation_name()?;
-    let Some((app_id, shard)) = services.table.mark_left(id, channel, at, &op).await? else {
+    let Some(own) = services.table.mark_left(id, channel, at, &op).await? else {
         return Ok(());
     };
     let of = ChannelKey {
-        app_id,
+        app_id: own.app_id,
         channel: channel.clone(),
     };
-    if services
-        .table
-        .delete_subscriber(Subscriber { of: &of, shard, id }, Written::Before(at))
-        .await?
-    {
-        count_out(services, &of).await;
-    }
-    Ok(())
+    let subscriber = Subscriber {
+        of: &of,
+        shard: own.shard,
+        id,
+    };
+    let user_id = own.user_id.as_deref();
+    leave_channel(services, subscriber, user_id, Written::Before(at), at).await
 }
 
 /// Whether this connection may join: the kind, the grant or the signature, and how many it is on.
+/// On a presence channel it does so as a user: the one that was signed along, the one it has signed
+/// in as, or its token's.
 fn may_join(
     app: &App,
     connection: &ConnectionRows,
     id: &ConnectionId,
     request: &Subscribe,
-) -> Result<(), Rejection> {
+) -> Result<Option<User>, Rejection> {
     let Subscribe {
         channel,
         auth,
         channel_data,
     } = request;
-    match channel.kind() {
-        Kind::Public => {}
-        Kind::Presence => return Err(Rejection::PresenceUser),
-        Kind::User => return Err(Rejection::UserChannel),
-        Kind::Private | Kind::Encrypted if connection.grant.covers(channel) => {}
-        Kind::Private | Kind::Encrypted => {
-            let auth = auth.as_deref().ok_or(Rejection::AuthMissing)?;
-            if !signature::admits(
-                app,
-                &SocketId::of(id),
-                channel,
-                channel_data.as_deref(),
-                auth,
-            ) {
-                return Err(Rejection::AuthInvalid);
-            }
-        }
-    }
     let max_channels = app.settings().max_channels_per_connection;
     if connection.subscriptions.len() >= max_channels && connection.joined(channel).is_none() {
         return Err(Rejection::TooManySubscriptions { max_channels });
     }
-    Ok(())
+    let signed = || {
+        let auth = auth.as_deref().ok_or(Rejection::AuthMissing)?;
+        let data = channel_data.as_deref();
+        if signature::admits(app, &SocketId::of(id), channel, data, auth) {
+            Ok(())
+        } else {
+            Err(Rejection::AuthInvalid)
+        }
+    };
+    let granted = connection.grant.covers(channel);
+    match channel.kind() {
+        Kind::Public => Ok(None),
+        Kind::Private | Kind::Encrypted if granted => Ok(None),
+        Kind::Private | Kind::Encrypted => signed().map(|()| None),
+        Kind::Presence if granted && auth.is_none() => {
+            let user = connection.user().ok_or(Rejection::PresenceUser)?;
+            Ok(Some(user.clone()))
+        }
+        Kind::Presence => {
+            signed()?;
+            match channel_data {
+                Some(channel_data) => User::of_channel_data(channel_data).map(Some),
+                None => {
+                    let user = connection.user().ok_or(Rejection::PresenceUser)?;
+                    Ok(Some(user.clone()))
+                }
+            }
+        }
+        Kind::User => Err(Rejection::UserChannel),
+    }
 }
 
 /// The shard that a connection's subscription to a channel of so many goes to.
@@ -170,15 +262,10 @@ fn shard_of(id: &ConnectionId, shards: u32) -> u32 {
     hash % shards.max(1)
 }
 
-/// A name for one request's writes, unique among those on the same row. Short, since it is in
-/// every subscriber's row.
-fn operation_name() -> Result<String, Fault> {
-    Ok(format!("{:016x}", getrandom::u64().map_err(Fault::Random)?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::Apps;
     use crate::aws::table::OwnSubscription;
     use crate::channel::ChannelPattern;
     use crate::token::Grant;
@@ -189,6 +276,16 @@ mod tests {
         granted: &str,
         already: usize,
     ) -> Result<(), Rejection> {
+        joins_as(name, auth, None, granted, already).map(drop)
+    }
+
+    fn joins_as(
+        name: &str,
+        auth: Option<&str>,
+        user: Option<User>,
+        granted: &str,
+        already: usize,
+    ) -> Result<Option<User>, Rejection> {
         let apps = Apps::parse(
             r#"[{"id":"1","key":"278d425bdf160c739803","secret":"7ad3773142a6692b25b8"}]"#,
         )
@@ -196,9 +293,11 @@ mod tests {
         let app = apps.by_id("1").expect("the app");
         let connection = ConnectionRows {
             app_id: "1".to_owned(),
+            connected_at: UnixMillis(0),
             expires_at: UnixMillis(0),
+            left_authorized: false,
             grant: Grant {
-                user: None,
+                user,
                 channels: vec![ChannelPattern::parse(granted).expect(granted)],
             },
             subscriptions: (0..already)
@@ -240,9 +339,24 @@ mod tests {
             Err(Rejection::AuthMissing)
         );
         assert_eq!(
-            joins("presence-lobby", None, "*", 0),
-            Err(Rejection::PresenceUser)
+            joins("presence-lobby", None, "none", 0),
+            Err(Rejection::AuthMissing)
         );
+        assert_eq!(
+            joins("#server-to-user-7", None, "*", 0),
+            Err(Rejection::UserChannel)
+        );
+    }
+
+    #[test]
+    fn a_grant_of_a_presence_channel_takes_the_tokens_user() {
+        let user = User::new("7".to_owned(), None).expect("a user");
+        let joins = |granted: &str, user: Option<&User>| {
+            joins_as("presence-lobby", None, user.cloned(), granted, 0)
+        };
+        assert_eq!(joins("*", None), Err(Rejection::PresenceUser));
+        assert_eq!(joins("*", Some(&user)), Ok(Some(user.clone())));
+        assert_eq!(joins("none", Some(&user)), Err(Rejection::AuthMissing));
     }
 
     #[test]

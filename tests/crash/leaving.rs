@@ -13,11 +13,12 @@ async fn what_disconnect_leaves_behind_harms_nobody_and_goes() {
     stage.faults().forget().await;
     leaving.close().await;
     let started = std::time::Instant::now();
-    // Its mark, and for each channel the subscriber's row, the count and its own row.
-    while stage.writes_of("disconnect").await < 1 + 2 * 3 {
+    // Its mark, for each channel the subscriber's row, the count and its own row, and that it is
+    // finished.
+    while stage.writes_of("disconnect").await < 2 + 2 * 3 {
         assert!(started.elapsed() < tests::PATIENCE, "it does not end");
     }
-    for (n, case) in cases(1 + 2 * 3).enumerate() {
+    for (n, case) in cases(2 + 2 * 3).enumerate() {
         let channels = [format!("a{n}"), format!("b{n}")];
         let (mut leaving, leaving_id) = stage.connect().await;
         for channel in &channels {

@@ -134,7 +134,7 @@ async fn ghost(stage: &Stage, id: &str, channel: &str) {
     let table = stage.table();
     let far = 9_999_999_999_u64;
     for row in [
-        json!({"pk": format!("conn/{id}"), "sk": "conn", "app": "1001", "connected_at": 1, "expires_at": far * 1_000, "ttl": far}),
+        json!({"pk": format!("conn/{id}"), "sk": "conn", "app": "1001", "connected_at": 1, "expires_at": far * 1_000, "ttl": far, "due_shard": "0", "due_at": far * 1_000}),
         json!({"pk": format!("conn/{id}"), "sk": format!("sub/{channel}"), "app": "1001", "shard": 0, "at": 1, "ttl": far}),
         json!({"pk": format!("subs/1001/{channel}/0"), "sk": id, "at": 1, "op": "x", "ttl": far}),
     ] {
@@ -171,8 +171,8 @@ async fn those_who_are_gone_are_removed_in_the_end() {
     stage.only("count", &[&steady_id], none).await;
     let writes = stage.writes_of("publisher").await;
     // Two to publish; for each ghost its mark, the subscriber's row and the count, its own row,
-    // and once more the row that led there.
-    assert_eq!(writes, 2 + 2 * 5);
+    // that it is finished, and once more the row that led there.
+    assert_eq!(writes, 2 + 2 * 6);
     for (n, case) in cases(writes).enumerate() {
         let channel = &format!("c{n}");
         steady.subscribe(channel).await;

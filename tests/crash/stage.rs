@@ -58,7 +58,13 @@ impl Deref for Stage {
 
 impl Stage {
     pub(crate) fn new() -> Self {
-        Self(System::start_with(&["--faults", "--quiet"]))
+        Self::with(&[])
+    }
+
+    pub(crate) fn with(arguments: &[&str]) -> Self {
+        Self(System::start_with(
+            &[&["--faults", "--quiet"], arguments].concat(),
+        ))
     }
 
     /// Has a function's write fail.
@@ -123,7 +129,10 @@ impl Stage {
 
     /// What must be true of a channel's count at any time.
     pub(crate) async fn check_count(&self, channel: &str, case: Case) {
-        let (rows, count) = self.subscribers(channel).await;
+        // What is there before and after was there when it was counted.
+        let (mut rows, count) = self.subscribers(channel).await;
+        let (after, _) = self.subscribers(channel).await;
+        rows.retain(|row| after.contains(row));
         let rows = u64::try_from(rows.len()).expect("few");
         assert!(count >= rows, "{case:?}: {count} counted, {rows} there");
     }

@@ -9,7 +9,7 @@ mod table;
 
 pub use faults::{Faults, Made};
 pub use http::{Reply, body_digest, hmac_hex, now_secs, signed_query};
-pub use socket::Socket;
+pub use socket::{Socket, inner};
 pub use system::{System, workspace};
 pub use table::Table;
 

@@ -148,6 +148,34 @@ impl Socket {
         )
     }
 
+    /// What a subscribe to a presence channel carries: signed by the app's server, for a user.
+    #[must_use]
+    pub fn presence(&self, channel: &str, user: &Value) -> Value {
+        let channel_data = user.to_string();
+        let signed = format!("{}:{channel}:{channel_data}", self.socket_id);
+        json!({
+            "channel": channel,
+            "auth": format!("local-key:{}", hmac_hex("local-secret", &signed)),
+            "channel_data": channel_data,
+        })
+    }
+
+    /// Asks to join a presence channel as a user.
+    pub async fn attend(&mut self, channel: &str, user_id: Value) {
+        let subscribe = self.presence(channel, &json!({"user_id": user_id}));
+        self.send_event("pusher:subscribe", subscribe).await;
+    }
+
+    /// Takes the acknowledgement of a presence channel, and gives who is there.
+    ///
+    /// # Panics
+    /// When it is anything else.
+    pub async fn roster(&mut self, channel: &str) -> Value {
+        let frame = self.expect("pusher_internal:subscription_succeeded").await;
+        assert_eq!(frame["channel"], channel);
+        inner(&frame)["presence"].clone()
+    }
+
     /// Makes sure that nothing was sent before now: asks, and takes the answer next.
     pub async fn nothing_came(&mut self) {
         self.send_event("pusher:ping", json!({})).await;
@@ -174,9 +202,29 @@ impl Socket {
         panic!("still on {channel}");
     }
 
+    /// Ends the connection without a word, as a client does that loses its network.
+    pub fn vanish(self) {
+        let MaybeTlsStream::Plain(stream) = self.stream.get_ref() else {
+            return;
+        };
+        // With nothing left to linger for, the other end sees a reset.
+        let _ = stream.set_zero_linger();
+    }
+
     /// Ends the connection as a client does.
     pub async fn close(mut self) {
         let _ = self.stream.close(None).await;
         while self.message().await.is_some() {}
     }
+}
+
+/// The data of a frame, which is JSON in a string.
+///
+/// # Panics
+/// When it is none.
+#[must_use]
+pub fn inner(frame: &Value) -> Value {
+    let data = frame["data"].as_str();
+    let data = data.unwrap_or_else(|| panic!("no string: {frame}"));
+    serde_json::from_str(data).unwrap_or_else(|_| panic!("no JSON: {frame}"))
 }

@@ -11,6 +11,7 @@ use std::time::Instant;
 use local::binaries::cargo_build;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::{Value, json};
 
 use crate::PATIENCE;
 
@@ -47,11 +48,11 @@ fn build() {
     });
 }
 
-/// A file for a system's variables, of its own.
-fn env_file() -> PathBuf {
+/// The name of a file that nobody else uses.
+fn temporary(extension: &str) -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let name = format!(
-        "channels-{}-{}.env",
+        "channels-{}-{}.{extension}",
         std::process::id(),
         COUNT.fetch_add(1, Ordering::Relaxed)
     );
@@ -89,6 +90,23 @@ impl System {
         Self::start_featured(&[plain, arguments].concat())
     }
 
+    /// Starts it with an app that has these settings, and with more arguments.
+    ///
+    /// # Panics
+    /// When the settings cannot be written to a file.
+    #[must_use]
+    pub fn start_with_app(settings: &Value, arguments: &[&str]) -> Self {
+        let mut app = json!({"id": "1001", "key": "local-key", "secret": "local-secret"});
+        let fields = settings.as_object().expect("an object").clone();
+        app.as_object_mut().expect("an object").extend(fields);
+        let file = temporary("json");
+        fs::write(&file, json!([app]).to_string()).expect("it can be written");
+        let path = file.to_str().expect("UTF-8");
+        let system = Self::start_featured(&[&["--apps", path], arguments].concat());
+        let _ = fs::remove_file(&file);
+        system
+    }
+
     /// Starts it with the default app, which has every feature, and with more arguments.
     ///
     /// # Panics
@@ -96,7 +114,7 @@ impl System {
     #[must_use]
     pub fn start_featured(arguments: &[&str]) -> Self {
         build();
-        let env_file = env_file();
+        let env_file = temporary("env");
         let mut child = Command::new(binaries().join("local"))
             .args(["--prebuilt", "--port", "0", "--env-file"])
             .arg(&env_file)
@@ -245,6 +263,22 @@ impl System {
             .find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
         let value = value.unwrap_or_else(|| panic!("no {name}"));
         value.trim_matches('\'').to_owned()
+    }
+
+    /// Runs the reaper once, and gives how much it has done and what failed.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub async fn reap(&self) -> (u64, u64) {
+        let lambda = self.variable("AWS_ENDPOINT_URL_LAMBDA");
+        let url = format!("{lambda}/2015-03-31/functions/reaper/invocations");
+        let request = self.client.post(url).body("{}");
+        let signed = request.header("authorization", "AWS4-HMAC-SHA256 Credential=tests");
+        let answer = signed.send().await.expect("an answer");
+        let text = answer.text().await.expect("a body");
+        let answer: Value = serde_json::from_str(&text).expect("JSON");
+        let count = |name: &str| answer[name].as_u64().unwrap_or_else(|| panic!("{text}"));
+        (count("done"), count("failed"))
     }
 
     /// Asks it to end, as Ctrl-C does, and waits.

@@ -14,13 +14,14 @@ struct Asked {
     posts: usize,
 }
 
-/// Requests; DynamoDB bills a write of up to 1 KB and a consistent read of up to 4 KB as a unit.
-fn asked(writes: usize, reads: usize, posts: usize) -> Asked {
+/// Requests, and what DynamoDB bills for them: a unit for a write of up to 1 KB and for a consistent
+/// read of up to 4 KB, and one for each entry of the index that a write makes or removes.
+fn asked(writes: usize, in_index: usize, reads: usize, posts: usize) -> Asked {
     #[expect(clippy::cast_precision_loss, reason = "few")]
     let units = |requests: usize| requests as f64;
     Asked {
         writes,
-        write_units: units(writes),
+        write_units: units(writes + in_index),
         reads,
         read_units: units(reads),
         posts,
@@ -54,36 +55,84 @@ async fn of(system: &System, function: &str) -> Asked {
 async fn a_connection_costs_what_it_may() {
     let system = System::start_with(&["--faults", "--quiet"]);
     let mut socket = Socket::connect(&system).await;
-    assert_eq!(of(&system, "connect").await, asked(1, 0, 1));
+    assert_eq!(of(&system, "connect").await, asked(1, 1, 0, 1));
     // The second time there is a row to be read before it.
     for channel in ["orders", "invoices"] {
         socket.subscribe(channel).await;
-        assert_eq!(of(&system, "message").await, asked(3, 1, 1));
+        assert_eq!(of(&system, "message").await, asked(3, 0, 1, 1));
     }
     socket.send_event("pusher:ping", json!({})).await;
     socket.expect("pusher:pong").await;
-    assert_eq!(of(&system, "message").await, asked(0, 0, 1));
+    assert_eq!(of(&system, "message").await, asked(0, 0, 0, 1));
 
-    // Its last write is the own row of one of its two channels.
     socket.close().await;
-    let started = std::time::Instant::now();
-    let own = async || {
-        let mut rows = system.table().rows("conn/").await;
-        rows.retain(|row| row["sk"] != "conn");
-        rows.len()
-    };
-    while own().await > 0 {
-        assert!(started.elapsed() < PATIENCE, "it does not end");
-    }
-    assert_eq!(of(&system, "disconnect").await, asked(1 + 2 * 3, 1, 0));
+    forgotten(&system).await;
+    // It is due sooner, and then no more.
+    assert_eq!(of(&system, "disconnect").await, asked(2 + 2 * 3, 3, 1, 0));
 
     let token = system.token(json!({"channels": ["private-a"]})).await;
-    assert_eq!(of(&system, "token").await, asked(1, 0, 0));
+    assert_eq!(of(&system, "token").await, asked(1, 0, 0, 0));
     let path = format!("/token/{token}/app/local-key?protocol=7");
     let mut socket = Socket::connect_at(&system, &path).await;
-    assert_eq!(of(&system, "connect").await, asked(2, 0, 1));
+    assert_eq!(of(&system, "connect").await, asked(2, 1, 0, 1));
     socket.subscribe("private-a").await;
-    assert_eq!(of(&system, "message").await, asked(3, 1, 1));
+    assert_eq!(of(&system, "message").await, asked(3, 0, 1, 1));
+}
+
+/// Waits until nothing of a closed connection is left to be done.
+async fn forgotten(system: &System) {
+    let started = std::time::Instant::now();
+    loop {
+        let rows = system.table().rows("conn/").await;
+        if rows.iter().all(|row| row.get("due_at").is_none()) {
+            return;
+        }
+        assert!(started.elapsed() < PATIENCE, "it does not end: {rows:?}");
+    }
+}
+
+#[tokio::test]
+async fn presence_costs_what_it_may() {
+    let system = System::start_with(&["--faults", "--quiet"]);
+    let mut anna = Socket::connect(&system).await;
+    system.faults().forget().await;
+    anna.attend("presence-a", json!("anna")).await;
+    anna.roster("presence-a").await;
+    // The lease is in the index while it lasts.
+    let joined = asked(6, 2, 3, 1);
+    assert_eq!(of_settled(&system, "message").await, joined);
+    let mut bob = Socket::connect(&system).await;
+    system.faults().forget().await;
+    bob.attend("presence-a", json!("bob")).await;
+    bob.roster("presence-a").await;
+    assert_eq!(
+        of_settled(&system, "message").await,
+        Asked { posts: 2, ..joined }
+    );
+    anna.expect("pusher_internal:member_added").await;
+    bob.close().await;
+    anna.expect("pusher_internal:member_removed").await;
+    // Two for the connection, and six for the channel.
+    let left = of_settled(&system, "disconnect").await;
+    assert_eq!(left, asked(2 + 6, 3 + 2, 2, 1));
+}
+
+/// The same once nobody announces any more.
+async fn of_settled(system: &System, function: &str) -> Asked {
+    let started = std::time::Instant::now();
+    loop {
+        let mut rows = system.table().rows("chan/").await;
+        rows.extend(system.table().rows("conn/").await);
+        let closing =
+            |row: &serde_json::Value| row["closed"] == true && row.get("due_at").is_some();
+        if !rows
+            .iter()
+            .any(|row| row.get("lease").is_some() || closing(row))
+        {
+            return of(system, function).await;
+        }
+        assert!(started.elapsed() < PATIENCE, "it does not end: {rows:?}");
+    }
 }
 
 #[tokio::test]
@@ -94,14 +143,14 @@ async fn a_publication_costs_what_it_may() {
         system.publish(event).await;
         of(&system, "publisher").await
     };
-    assert_eq!(publish().await, asked(2, 0, 0));
+    assert_eq!(publish().await, asked(2, 0, 0, 0));
     system.poll("channels=orders,invoices").await;
     assert_eq!(of(&system, "status").await.reads, 2);
 
     let mut first = Socket::connect(&system).await;
     first.subscribe("orders").await;
     system.faults().forget().await;
-    assert_eq!(publish().await, asked(2, 1, 1));
+    assert_eq!(publish().await, asked(2, 0, 1, 1));
 
     let join = async |_| {
         let mut socket = Socket::connect(&system).await;
@@ -133,5 +182,5 @@ async fn a_publication_costs_what_it_may() {
     system
         .publish(json!({"name": "e", "channels": channels, "data": "d"}))
         .await;
-    assert_eq!(of(&system, "publisher").await, asked(200, 0, 0));
+    assert_eq!(of(&system, "publisher").await, asked(200, 0, 0, 0));
 }

@@ -151,7 +151,8 @@ async fn a_client_that_leaves_while_connect_is_at_work_is_disconnected_at_once()
             .await;
             let (over, open) = connections(&system).await;
             assert_eq!((over.len(), open.len()), (left, 0), "{rule}");
-            assert_eq!(asked(&system, "disconnect", "UpdateItem").await, 1);
+            // Its mark, and that nothing else is to be done.
+            assert_eq!(asked(&system, "disconnect", "UpdateItem").await, 2);
         }
     }
     Socket::connect(&system).await.subscribe("orders").await;

@@ -91,7 +91,10 @@ impl Known {
         ]
         .into_iter()
         .find_map(|pointer| body.pointer(pointer)?.as_str());
-        let target = partition.unwrap_or_default().to_owned();
+        let index = body["IndexName"]
+            .as_str()
+            .map(|name| format!("index/{name}"));
+        let target = index.unwrap_or_else(|| partition.unwrap_or_default().to_owned());
         let consistent = body["ConsistentRead"] == true;
         if let Value::Object(fields) = &mut body {
             fields.insert("ReturnConsumedCapacity".to_owned(), json!("TOTAL"));
@@ -167,6 +170,13 @@ mod tests {
                 json!({ "Item": { "pk": { "S": "conn/a" } } }),
                 "PutItem",
                 "conn/a",
+            ),
+            (
+                Some("DynamoDB_20120810.Query"),
+                "/",
+                json!({ "IndexName": "due", "ExpressionAttributeValues": { ":pk": { "S": "7" } } }),
+                "Query",
+                "index/due",
             ),
             (
                 Some("AmazonSQS.SendMessage"),

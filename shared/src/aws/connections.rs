@@ -5,7 +5,7 @@
 //! takes the SDK. Neither is repeated here: who posts decides what an outcome means.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use aws_sdk_apigatewaymanagement::Client;
 use aws_sdk_apigatewaymanagement::config::retry::RetryConfig;
@@ -25,7 +25,6 @@ use crate::config::Config;
 use crate::error::Fault;
 use crate::limits::{POST_CONCURRENCY, POST_TIMEOUT};
 use crate::socket_id::ConnectionId;
-use crate::time::UnixMillis;
 
 /// How long a kept connection may idle before a new one is opened instead. Short, because a
 /// frozen Lambda does not see the other end close it.
@@ -58,6 +57,15 @@ pub enum Posted {
     Throttled,
     /// No answer, or none that can be understood: it may have been processed.
     Failed(Fault),
+}
+
+/// Whether API Gateway still has a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Liveness {
+    /// It does.
+    There,
+    /// It does not.
+    Gone,
 }
 
 /// The `@connections` of one stage. Cheap to clone.
@@ -145,7 +153,7 @@ impl Connections {
         );
         let signed = self
             .signer
-            .sign(Method::POST.as_str(), &path, &payload.digest, now());
+            .sign(Method::POST.as_str(), &path, &payload.digest, super::now());
         let uri = Uri::builder()
             .scheme(self.endpoint.scheme_str().unwrap_or_default())
             .authority(
@@ -171,6 +179,27 @@ impl Connections {
             .collect()
             .await?;
         Ok(status)
+    }
+
+    /// Asks whether a connection is still there.
+    ///
+    /// # Errors
+    /// [`Fault::Gateway`]: it is not known.
+    pub async fn ask(&self, id: &ConnectionId) -> Result<Liveness, Fault> {
+        let asked = self.client.get_connection().connection_id(id.as_str());
+        match asked.send().await {
+            Ok(_) => Ok(Liveness::There),
+            Err(error) => match error
+                .raw_response()
+                .map(|response| response.status().as_u16())
+            {
+                Some(status) if status == StatusCode::GONE.as_u16() => Ok(Liveness::Gone),
+                Some(_) | None => Err(Fault::Gateway {
+                    operation: "ask",
+                    source: error.into(),
+                }),
+            },
+        }
     }
 
     /// Closes a connection; one that is gone is closed.
@@ -240,13 +269,6 @@ fn classify(status: StatusCode) -> Posted {
             source: format!("answered {status}").into(),
         }),
     }
-}
-
-fn now() -> UnixMillis {
-    let since = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

@@ -7,14 +7,19 @@
 //! | subscriber of a channel | `subs/{app}/{channel}/{shard}` | `{connection_id}` |
 //! | channel | `chan/{app}/{channel}` | `chan` |
 //! | publication | `log/{app}/{channel}` | `{serial, 20 digits}` |
+//! | member of a presence channel | `memb/{app}/{channel}` | `{user_id}` |
 //! | token | `token/{SHA-256 in hex}` | `token` |
 //!
-//! Neither an app's id nor a channel's name can hold a `/`. Which operations follow one another,
+//! Connections, and channels while somebody announces on them, are also in the index of what falls
+//! due. Neither an app's id nor a channel's name can hold a `/`. Which operations follow one another,
 //! and what a crash between two leaves, is said in the use cases.
 
 mod channel;
 mod connection;
+mod due;
+mod lease;
 mod log;
+mod member;
 mod subscription;
 mod token;
 
@@ -30,10 +35,17 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::DeserializeOwned;
 
-pub use self::channel::{Correction, NextSerial};
-pub use self::connection::{ConnectionRows, NewConnection, OwnSubscription, Recorded};
+pub use self::channel::{Correction, Counted, NextSerial};
+pub use self::connection::{
+    ConnectionRows, ConnectionState, NewConnection, OwnSubscription, Recorded,
+};
+pub use self::due::{Due, DuePage};
+pub use self::lease::{Lease, Released};
 pub use self::log::{Appended, LogEntry, LogPage, LogRow};
-pub use self::subscription::{Subscriber, SubscriberPut, SubscriberRow, SubscribersPage, Written};
+pub use self::member::{Join, MemberRow};
+pub use self::subscription::{
+    OwnRow, Subscriber, SubscriberPut, SubscriberRow, SubscribersPage, Written,
+};
 pub use self::token::{NewToken, Used};
 use crate::channel::Channel;
 use crate::config::Config;
@@ -115,6 +127,22 @@ mod partition {
 
     pub(super) fn log(of: &ChannelKey) -> String {
         format!("log/{}/{}", of.app_id, of.channel)
+    }
+
+    pub(super) fn members(of: &ChannelKey) -> String {
+        format!("memb/{}/{}", of.app_id, of.channel)
+    }
+
+    /// The connection whose partition this is.
+    pub(super) fn of_connection(partition: &str) -> Option<ConnectionId> {
+        let id = partition.strip_prefix("conn/")?;
+        Some(ConnectionId::new(id.to_owned()))
+    }
+
+    /// The channel whose item's partition this is.
+    pub(super) fn of_channel(partition: &str) -> Option<ChannelKey> {
+        let (app_id, name) = partition.strip_prefix("chan/")?.split_once('/')?;
+        Some(ChannelKey::new(app_id, &Channel::parse(name).ok()?))
     }
 
     pub(super) fn token(digest: &str) -> String {

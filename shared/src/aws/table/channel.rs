@@ -1,15 +1,15 @@
-//! A channel's item: how many subscribe, and the serial of its last publication. It stays under
-//! 1 KB: DynamoDB bills and locks the whole item.
+//! A channel's item: how many subscribe, the serial of its last publication, and who may announce on
+//! it. It stays under 1 KB: DynamoDB bills and locks the whole item.
 
 use aws_sdk_dynamodb::config::Config as SdkConfig;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::types::ReturnValue;
 use serde::Deserialize;
 
-use super::{ChannelKey, Table, conditional, fault, number, partition, read, string};
+use super::{ChannelKey, Item, Lease, Table, conditional, fault, lease, number, read};
 use crate::error::Fault;
 use crate::limits::{CHANNEL_IDLE_SECS, JOIN_GRACE_SECS};
-use crate::schema::{PARTITION_KEY, SORT_KEY, TTL};
+use crate::schema::TTL;
 use crate::time::UnixMillis;
 
 /// What a publication learns from its channel's item.
@@ -34,6 +34,37 @@ pub struct Correction {
     pub at: UnixMillis,
 }
 
+/// What a subscriber learns from its channel's item.
+#[derive(Debug)]
+pub struct Counted {
+    /// How many shards the channel's subscribers are in, at least 1.
+    pub shards: u32,
+    /// How many users were on it when they were last announced.
+    pub members: u64,
+    /// The lease on the channel's announcements, if it was asked for and free.
+    pub lease: Option<Lease>,
+}
+
+impl Counted {
+    fn read(
+        operation: &'static str,
+        item: Option<Item>,
+        owner: Option<&str>,
+    ) -> Result<Self, Fault> {
+        let item = item.unwrap_or_default();
+        let lease = match owner {
+            Some(owner) => lease::taken(operation, item.clone(), owner)?,
+            None => None,
+        };
+        let row: ChannelRow = read(operation, item)?;
+        Ok(Self {
+            shards: row.shards(),
+            members: row.members,
+            lease,
+        })
+    }
+}
+
 #[derive(Deserialize)]
 struct ChannelRow {
     #[serde(default)]
@@ -44,6 +75,8 @@ struct ChannelRow {
     subscribers: i64,
     #[serde(default)]
     shards: Option<u32>,
+    #[serde(default)]
+    members: u64,
 }
 
 impl ChannelRow {
@@ -62,11 +95,7 @@ impl Table {
     pub async fn next_serial(&self, of: &ChannelKey, now: UnixMillis) -> Result<NextSerial, Fault> {
         const OPERATION: &str = "take next serial";
         let update = self
-            .client
-            .update_item()
-            .table_name(&self.name)
-            .key(PARTITION_KEY, string(partition::channel(of)))
-            .key(SORT_KEY, string(partition::CHANNEL))
+            .update_channel(of)
             .update_expression(
                 "SET serial = if_not_exists(serial, :before) + :one, previous_at = if_not_exists(published_at, :never), published_at = :now, #ttl = :ttl",
             )
@@ -90,53 +119,82 @@ impl Table {
         })
     }
 
-    /// Counts one subscriber more, before its row is there, and answers how many shards its channel's
-    /// subscribers are in. One write; a repeated attempt may count twice: too high is allowed, too low is not.
+    /// Counts one subscriber more, before its row is there. With an `owner` it also takes the
+    /// lease on the channel's announcements, unless another holder has it. One write (two when the
+    /// lease is taken already); a repeated attempt may count twice: too high is allowed, too low
+    /// is not.
     ///
     /// # Errors
     /// [`Fault::Table`]: it may or may not be counted. [`Fault::Row`].
-    pub async fn count_up(&self, of: &ChannelKey, now: UnixMillis) -> Result<u32, Fault> {
+    pub async fn count_up(
+        &self,
+        of: &ChannelKey,
+        now: UnixMillis,
+        owner: Option<&str>,
+    ) -> Result<Counted, Fault> {
         const OPERATION: &str = "count subscriber";
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.name)
-            .key(PARTITION_KEY, string(partition::channel(of)))
-            .key(SORT_KEY, string(partition::CHANNEL))
-            .update_expression("SET joined_at = :now, #ttl = :ttl ADD subscribers :one")
-            .expression_attribute_names("#ttl", TTL)
-            .expression_attribute_values(":now", number(now.0))
-            .expression_attribute_values(":ttl", number(now.plus_secs(CHANNEL_IDLE_SECS).secs()))
-            .expression_attribute_values(":one", number(1))
-            .return_values(ReturnValue::AllNew);
-        let updated = update
-            .send()
-            .await
-            .map_err(|error| fault(OPERATION, error))?;
-        read::<ChannelRow>(OPERATION, updated.attributes.unwrap_or_default())
-            .map(|row| row.shards())
+        let counting = |set: &str, add: &str| {
+            self.update_channel(of)
+                .update_expression(format!(
+                    "SET joined_at = :now, #ttl = :ttl{set} ADD subscribers :one{add}"
+                ))
+                .expression_attribute_names("#ttl", TTL)
+                .expression_attribute_values(":now", number(now.0))
+                .expression_attribute_values(
+                    ":ttl",
+                    number(now.plus_secs(CHANNEL_IDLE_SECS).secs()),
+                )
+                .expression_attribute_values(":one", number(1))
+                .return_values(ReturnValue::AllNew)
+        };
+        if let Some(owner) = owner {
+            let update = counting(&format!(", {}", lease::TAKE), ", changes :one");
+            let update = lease::taking(update, of, owner, crate::aws::now());
+            let update = update.condition_expression(lease::FREE);
+            if let Some(counted) = conditional(OPERATION, update.send().await)? {
+                return Counted::read(OPERATION, counted.attributes, Some(owner));
+            }
+        }
+        let counted = counting("", "").send().await;
+        let counted = counted.map_err(|error| fault(OPERATION, error))?;
+        Counted::read(OPERATION, counted.attributes, None)
     }
 
-    /// Counts one subscriber less, after a delete that returned its row. One write, one attempt:
+    /// Counts one subscriber less, after a delete that returned its row. With an `owner` it also
+    /// takes the lease on the channel's announcements, if it is free. One write, one attempt:
     /// counted twice, it would silence the channel under somebody.
     ///
     /// # Errors
     /// [`Fault::Table`]: it may or may not be counted, so the count may stay too high.
-    pub async fn count_down(&self, of: &ChannelKey) -> Result<(), Fault> {
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.name)
-            .key(PARTITION_KEY, string(partition::channel(of)))
-            .key(SORT_KEY, string(partition::CHANNEL))
-            .update_expression("ADD subscribers :less")
-            .condition_expression("subscribers > :none")
-            .expression_attribute_values(":less", number(-1))
-            .expression_attribute_values(":none", number(0))
-            .customize()
-            .config_override(SdkConfig::builder().retry_config(RetryConfig::disabled()));
+    pub async fn count_down(
+        &self,
+        of: &ChannelKey,
+        owner: Option<&str>,
+    ) -> Result<Option<Lease>, Fault> {
+        const OPERATION: &str = "count subscriber out";
+        let counting = |set: &str, add: &str, condition: &str| {
+            self.update_channel(of)
+                .update_expression(format!("{set} ADD subscribers :less{add}"))
+                .condition_expression(format!("subscribers > :none{condition}"))
+                .expression_attribute_values(":less", number(-1))
+                .expression_attribute_values(":none", number(0))
+                .return_values(ReturnValue::AllNew)
+        };
+        let once = || SdkConfig::builder().retry_config(RetryConfig::disabled());
+        if let Some(owner) = owner {
+            let set = format!("SET {}", lease::TAKE);
+            let free = format!(" AND ({})", lease::FREE);
+            let update = counting(&set, ", changes :one", &free)
+                .expression_attribute_values(":one", number(1));
+            let update = lease::taking(update, of, owner, crate::aws::now());
+            let counted = update.customize().config_override(once()).send().await;
+            if let Some(counted) = conditional(OPERATION, counted)? {
+                return lease::taken(OPERATION, counted.attributes.unwrap_or_default(), owner);
+            }
+        }
+        let update = counting("", "", "").customize().config_override(once());
         // Or it was already corrected to none.
-        conditional("count subscriber out", update.send().await).map(drop)
+        conditional(OPERATION, update.send().await).map(|_| None)
     }
 
     /// Sets the count to none after a consistent query found nobody, unless somebody was counted
@@ -150,11 +208,7 @@ impl Table {
         Correction { seen, at }: Correction,
     ) -> Result<(), Fault> {
         let update = self
-            .client
-            .update_item()
-            .table_name(&self.name)
-            .key(PARTITION_KEY, string(partition::channel(of)))
-            .key(SORT_KEY, string(partition::CHANNEL))
+            .update_channel(of)
             .update_expression("SET subscribers = :none")
             .condition_expression("subscribers = :seen AND joined_at < :settled")
             .expression_attribute_values(":none", number(0))

@@ -1,17 +1,19 @@
 //! A connection's partition: what it is, and what it has subscribed to.
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use serde::Deserialize;
 
-use super::{Item, Table, fault, item, number, partition, read, string};
+use super::{Item, Table, conditional, due, fault, item, number, partition, read, string};
 use crate::channel::Channel;
 use crate::error::Fault;
-use crate::limits::{CLOSED_MARK_SECS, CONNECTION_LIFE_SECS};
-use crate::schema::{PARTITION_KEY, SORT_KEY, TTL};
+use crate::limits::{CLOSED_MARK_SECS, ROW_SLACK_SECS};
+use crate::schema::{DUE_AT, DUE_SHARD, PARTITION_KEY, SORT_KEY, TTL};
 use crate::socket_id::ConnectionId;
 use crate::time::UnixMillis;
 use crate::token::Grant;
+use crate::user::User;
 
 /// A connection that is being admitted.
 #[derive(Debug)]
@@ -22,6 +24,10 @@ pub struct NewConnection<'a> {
     pub app_id: &'a str,
     /// When API Gateway took it.
     pub connected_at: UnixMillis,
+    /// When its rows stop counting as alive.
+    pub expires_at: UnixMillis,
+    /// When the reaper is to look at it: not later.
+    pub due_at: UnixMillis,
     /// What its token granted.
     pub grant: &'a Grant,
 }
@@ -40,15 +46,51 @@ pub enum Recorded {
 pub struct ConnectionRows {
     /// The app it belongs to.
     pub app_id: String,
+    /// When API Gateway took it.
+    pub connected_at: UnixMillis,
     /// When its rows stop counting as alive.
     pub expires_at: UnixMillis,
     /// What its token granted.
     pub grant: Grant,
     /// What it is subscribed to, without what it has left.
     pub subscriptions: Vec<OwnSubscription>,
+    /// Whether it has left a channel that needs auth not long ago.
+    pub left_authorized: bool,
+}
+
+/// Whether a connection lives.
+#[derive(Debug)]
+pub enum ConnectionState {
+    /// It does.
+    Live(ConnectionRows),
+    /// It is closed, expired or was never recorded.
+    Over,
 }
 
 impl ConnectionRows {
+    /// Who it is: the user that its token names.
+    #[must_use]
+    pub fn user(&self) -> Option<&User> {
+        self.grant.user.as_ref()
+    }
+
+    /// Whether anybody has vouched for it: it has a user, or is on a channel that needs auth, or
+    /// was.
+    #[must_use]
+    pub fn is_authorized(&self) -> bool {
+        let on_one = self
+            .subscriptions
+            .iter()
+            .any(|own| own.channel.needs_auth());
+        on_one || self.left_authorized || self.user().is_some()
+    }
+
+    /// Whether it is on a presence channel.
+    #[must_use]
+    pub fn is_present(&self) -> bool {
+        self.subscriptions.iter().any(|own| own.user_id.is_some())
+    }
+
     /// Its subscription to a channel, if there is one.
     #[must_use]
     pub fn joined(&self, channel: &Channel) -> Option<&OwnSubscription> {
@@ -86,7 +128,7 @@ struct ConnectionRow {
 }
 
 #[derive(Deserialize)]
-struct OwnRow {
+struct OwnItem {
     sk: String,
     #[serde(default)]
     app: Option<String>,
@@ -98,7 +140,7 @@ struct OwnRow {
     left: bool,
 }
 
-impl OwnRow {
+impl OwnItem {
     /// Nothing hangs on the mark of a channel that was never joined.
     fn joined(self) -> Option<OwnSubscription> {
         let channel = Channel::parse(partition::owned(&self.sk)?).ok()?;
@@ -119,11 +161,14 @@ impl Table {
     pub async fn record_connection(&self, new: NewConnection<'_>) -> Result<Recorded, Fault> {
         const OPERATION: &str = "record connection";
         let grant = serde_json::to_string(new.grant).expect("names always print");
-        let expires_at = new.connected_at.plus_secs(CONNECTION_LIFE_SECS);
+        let expires_at = new.expires_at;
+        let partition = partition::connection(new.id);
         let row = item([
-            (PARTITION_KEY, string(partition::connection(new.id))),
+            (DUE_SHARD, due::shard_of(&partition)),
+            (DUE_AT, number(new.due_at.0)),
+            (PARTITION_KEY, string(partition)),
             (SORT_KEY, string(partition::CONNECTION)),
-            (TTL, number(expires_at.secs())),
+            (TTL, number(expires_at.plus_secs(ROW_SLACK_SECS).secs())),
             ("app", string(new.app_id)),
             ("connected_at", number(new.connected_at.0)),
             ("expires_at", number(expires_at.0)),
@@ -163,9 +208,27 @@ impl Table {
         id: &ConnectionId,
         now: UnixMillis,
     ) -> Result<Option<ConnectionRows>, Fault> {
+        self.connection_state(id, now)
+            .await
+            .map(|state| match state {
+                ConnectionState::Live(connection) => Some(connection),
+                ConnectionState::Over => None,
+            })
+    }
+
+    /// The same for whoever has to tidy up behind it.
+    ///
+    /// # Errors
+    /// [`Fault::Table`], [`Fault::Row`].
+    pub async fn connection_state(
+        &self,
+        id: &ConnectionId,
+        now: UnixMillis,
+    ) -> Result<ConnectionState, Fault> {
         const OPERATION: &str = "read connection";
         let mut own = None;
         let mut subscriptions = Vec::new();
+        let mut left_authorized = false;
         for row in self.connection_partition(OPERATION, id).await? {
             if row
                 .get(SORT_KEY)
@@ -174,23 +237,26 @@ impl Table {
             {
                 own = Some(read::<ConnectionRow>(OPERATION, row)?);
             } else {
-                let row: OwnRow = read(OPERATION, row)?;
-                subscriptions.extend(if row.left { None } else { row.joined() });
+                let row: OwnItem = read(OPERATION, row)?;
+                let left = row.left;
+                let joined = row.joined();
+                if left {
+                    left_authorized |= joined.is_some_and(|own| own.channel.needs_auth());
+                } else {
+                    subscriptions.extend(joined);
+                }
             }
         }
         let Some(ConnectionRow {
             app: Some(app_id),
+            connected_at: Some(connected_at),
             expires_at,
             grant,
             closed: false,
-            ..
-        }) = own
+        }) = own.filter(|own| own.expires_at > now)
         else {
-            return Ok(None);
+            return Ok(ConnectionState::Over);
         };
-        if expires_at <= now {
-            return Ok(None);
-        }
         let grant = grant.map(|grant| serde_json::from_str(&grant)).transpose();
         let grant = grant
             .map_err(|source| Fault::Row {
@@ -198,11 +264,13 @@ impl Table {
                 source: source.into(),
             })?
             .unwrap_or_default();
-        Ok(Some(ConnectionRows {
+        Ok(ConnectionState::Live(ConnectionRows {
             app_id,
+            connected_at,
             expires_at,
             grant,
             subscriptions,
+            left_authorized,
         }))
     }
 
@@ -218,7 +286,7 @@ impl Table {
         const OPERATION: &str = "read own subscriptions";
         let mut own = Vec::new();
         for row in self.connection_partition(OPERATION, id).await? {
-            own.extend(read::<OwnRow>(OPERATION, row)?.joined());
+            own.extend(read::<OwnItem>(OPERATION, row)?.joined());
         }
         Ok(own)
     }
@@ -251,27 +319,72 @@ impl Table {
         }
     }
 
-    /// Marks a connection as over, recorded or not, so that whatever comes late sees it. The mark
-    /// goes by itself after some minutes. One write; may be repeated.
-    ///
-    /// # Errors
-    /// [`Fault::Table`]: it may or may not be marked.
-    pub async fn mark_closed(&self, id: &ConnectionId, now: UnixMillis) -> Result<(), Fault> {
-        let update = self
-            .client
+    fn update_connection(&self, id: &ConnectionId) -> UpdateItemFluentBuilder {
+        self.client
             .update_item()
             .table_name(&self.name)
             .key(PARTITION_KEY, string(partition::connection(id)))
             .key(SORT_KEY, string(partition::CONNECTION))
-            .update_expression("SET closed = :yes, #ttl = :ttl")
+    }
+
+    /// Marks a connection as over, recorded or not, so that whatever comes late sees it; at
+    /// `due_at` the reaper looks whether anything of it is left. One write; may be repeated.
+    ///
+    /// # Errors
+    /// [`Fault::Table`]: it may or may not be marked.
+    pub async fn mark_closed(
+        &self,
+        id: &ConnectionId,
+        now: UnixMillis,
+        due_at: UnixMillis,
+    ) -> Result<(), Fault> {
+        let update = self
+            .update_connection(id)
+            .update_expression(
+                "SET closed = :yes, #ttl = :ttl, #due_shard = :due_shard, #due_at = :due_at",
+            )
             .expression_attribute_names("#ttl", TTL)
+            .expression_attribute_names("#due_shard", DUE_SHARD)
+            .expression_attribute_names("#due_at", DUE_AT)
             .expression_attribute_values(":yes", AttributeValue::Bool(true))
-            .expression_attribute_values(":ttl", number(now.plus_secs(CLOSED_MARK_SECS).secs()));
+            .expression_attribute_values(":ttl", number(now.plus_secs(CLOSED_MARK_SECS).secs()))
+            .expression_attribute_values(":due_shard", due::shard_of(&partition::connection(id)))
+            .expression_attribute_values(":due_at", number(due_at.0));
         update
             .send()
             .await
             .map(|_| ())
             .map_err(|error| fault("mark connection closed", error))
+    }
+
+    /// Notes that nothing of a closed connection is left but its mark: the reaper need not look.
+    /// One write; may be repeated.
+    ///
+    /// # Errors
+    /// [`Fault::Table`]: then the reaper finds nothing to do.
+    pub async fn finish_closed(&self, id: &ConnectionId) -> Result<(), Fault> {
+        let update = self
+            .update_connection(id)
+            .update_expression("REMOVE #due_shard, #due_at")
+            .condition_expression("attribute_exists(closed)")
+            .expression_attribute_names("#due_shard", DUE_SHARD)
+            .expression_attribute_names("#due_at", DUE_AT);
+        conditional("finish closed connection", update.send().await).map(drop)
+    }
+
+    /// Has the reaper look at a live connection again at `due_at`. One write; may be repeated.
+    ///
+    /// # Errors
+    /// [`Fault::Table`]: then it looks again sooner.
+    pub async fn look_again(&self, id: &ConnectionId, due_at: UnixMillis) -> Result<(), Fault> {
+        let update = self
+            .update_connection(id)
+            .update_expression("SET #due_at = :due_at")
+            .condition_expression("attribute_exists(#due_shard) AND attribute_not_exists(closed)")
+            .expression_attribute_names("#due_shard", DUE_SHARD)
+            .expression_attribute_names("#due_at", DUE_AT)
+            .expression_attribute_values(":due_at", number(due_at.0));
+        conditional("look at connection again", update.send().await).map(drop)
     }
 
     /// Deletes a connection's own row about a channel. One write; may be repeated.

@@ -9,8 +9,9 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use serde::Deserialize;
 
 use super::{ChannelKey, Table, conditional, fault, item, number, partition, read, string};
+use crate::channel::Channel;
 use crate::error::Fault;
-use crate::limits::UNSUBSCRIBED_MARK_SECS;
+use crate::limits::{ROW_SLACK_SECS, UNSUBSCRIBED_MARK_SECS};
 use crate::schema::{PARTITION_KEY, SORT_KEY, TTL};
 use crate::socket_id::ConnectionId;
 use crate::time::UnixMillis;
@@ -72,12 +73,42 @@ struct Operation {
     op: String,
 }
 
+/// What a connection's own row says about a channel.
+#[derive(Debug)]
+pub struct OwnRow {
+    /// The app.
+    pub app_id: String,
+    /// The shard that the subscriber's row is in.
+    pub shard: u32,
+    /// As whom it is on a presence channel.
+    pub user_id: Option<String>,
+    /// When it asked to leave; `None` while it is subscribed.
+    pub left_at: Option<UnixMillis>,
+}
+
 #[derive(Deserialize)]
-struct Left {
+struct OwnItem {
+    at: UnixMillis,
     #[serde(default)]
     shard: Option<u32>,
     #[serde(default)]
     app: Option<String>,
+    #[serde(default)]
+    user: Option<String>,
+    #[serde(default)]
+    left: bool,
+}
+
+impl OwnItem {
+    /// Nothing hangs on the mark of a channel that was never joined.
+    fn joined(self) -> Option<OwnRow> {
+        Some(OwnRow {
+            app_id: self.app?,
+            shard: self.shard?,
+            user_id: self.user,
+            left_at: self.left.then_some(self.at),
+        })
+    }
 }
 
 impl Table {
@@ -100,7 +131,7 @@ impl Table {
                 string(partition::subscribers(subscriber.of, subscriber.shard)),
             ),
             (SORT_KEY, string(subscriber.id.as_str())),
-            (TTL, number(expires_at.secs())),
+            (TTL, number(expires_at.plus_secs(ROW_SLACK_SECS).secs())),
             ("at", number(at.0)),
             ("op", string(op)),
         ]);
@@ -172,17 +203,21 @@ impl Table {
     pub async fn put_own(
         &self,
         subscriber: Subscriber<'_>,
+        user_id: Option<&str>,
         at: UnixMillis,
         expires_at: UnixMillis,
     ) -> Result<bool, Fault> {
-        let row = item([
+        let mut row = item([
             (PARTITION_KEY, string(partition::connection(subscriber.id))),
             (SORT_KEY, string(partition::own(&subscriber.of.channel))),
-            (TTL, number(expires_at.secs())),
+            (TTL, number(expires_at.plus_secs(ROW_SLACK_SECS).secs())),
             ("app", string(subscriber.of.app_id.as_str())),
             ("shard", number(subscriber.shard)),
             ("at", number(at.0)),
         ]);
+        if let Some(user_id) = user_id {
+            row.insert("user".to_owned(), string(user_id));
+        }
         let put = self
             .client
             .put_item()
@@ -195,7 +230,7 @@ impl Table {
     }
 
     /// Marks a channel as left in the connection's own row, joined or not, unless it was joined
-    /// since. Answers the app and the shard that the subscriber's row is in, when there was one.
+    /// since. Answers what the row says, when the channel was ever joined.
     /// `op` names this request, so that a repeated attempt is not taken for an older one. One
     /// write; may be repeated.
     ///
@@ -204,10 +239,10 @@ impl Table {
     pub async fn mark_left(
         &self,
         id: &ConnectionId,
-        channel: &crate::channel::Channel,
+        channel: &Channel,
         at: UnixMillis,
         op: &str,
-    ) -> Result<Option<(String, u32)>, Fault> {
+    ) -> Result<Option<OwnRow>, Fault> {
         const OPERATION: &str = "mark channel left";
         let update = self
             .client
@@ -234,8 +269,31 @@ impl Table {
         let Some(updated) = conditional(OPERATION, update.send().await)? else {
             return Ok(None);
         };
-        let row: Left = read(OPERATION, updated.attributes.unwrap_or_default())?;
-        Ok(row.app.zip(row.shard))
+        let row: OwnItem = read(OPERATION, updated.attributes.unwrap_or_default())?;
+        Ok(row.joined())
+    }
+
+    /// Reads a connection's own row about a channel that it has joined, left or not: one
+    /// consistent read.
+    ///
+    /// # Errors
+    /// [`Fault::Table`], [`Fault::Row`].
+    pub async fn own_row(
+        &self,
+        id: &ConnectionId,
+        channel: &Channel,
+    ) -> Result<Option<OwnRow>, Fault> {
+        const OPERATION: &str = "read own subscription";
+        let get = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .key(PARTITION_KEY, string(partition::connection(id)))
+            .key(SORT_KEY, string(partition::own(channel)))
+            .consistent_read(true);
+        let found = get.send().await.map_err(|error| fault(OPERATION, error))?;
+        let row = found.item.map(|row| read::<OwnItem>(OPERATION, row));
+        Ok(row.transpose()?.and_then(OwnItem::joined))
     }
 
     /// Reads some subscribers of one shard: one consistent query of at most 1 MB, some 10,000
@@ -272,10 +330,11 @@ impl Table {
                 let Some(AttributeValue::S(id)) = row.remove(SORT_KEY) else {
                     return None;
                 };
-                let expires_at_secs = row.get(TTL)?.as_n().ok()?.parse::<u64>().ok()?;
+                let ttl_secs = row.get(TTL)?.as_n().ok()?.parse::<u64>().ok()?;
                 Some(SubscriberRow {
                     id: ConnectionId::new(id),
-                    expires_at: UnixMillis(expires_at_secs * 1_000),
+                    // It has no attribute of its own: these rows are many.
+                    expires_at: UnixMillis(ttl_secs * 1_000).minus_secs(ROW_SLACK_SECS),
                 })
             });
         Ok(SubscribersPage {

@@ -1,0 +1,286 @@
+//! The members of a presence channel: a row for each user, in which each of its connections has an
+//! attribute of its own. Setting and removing one is idempotent, and who is there follows from what
+//! is set and not expired, whatever was repeated or lost.
+//!
+//! | attribute | holds |
+//! | --- | --- |
+//! | `c/{connection_id}` | `e`: when the connection expires, in unix seconds; `a`: when it asked to join, in unix ms |
+//! | `j/{connection_id}/{op}` | a subscribe that is still to be acknowledged |
+//! | `user` | the user, as JSON: that of the first of its connections |
+//! | `announced` | whether the others were last told that the user is there |
+//! | `v` | counts the changes of the row |
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::{ChannelKey, Item, Table, Written, conditional, fault, number, partition, string};
+use crate::error::Fault;
+use crate::limits::CONNECTION_LIFE_SECS;
+use crate::presence::{Asked, Attending, Member};
+use crate::schema::{PARTITION_KEY, SORT_KEY, TTL};
+use crate::socket_id::ConnectionId;
+use crate::time::UnixMillis;
+use crate::user::User;
+
+/// Before a connection's id: it is there.
+const CONNECTION: &str = "c/";
+/// Before a connection's id and a request's name: it waits for an acknowledgement.
+const ASKED: &str = "j/";
+
+/// Seconds that a row is kept after the last join: longer than any connection in it can live.
+const ROW_SECS: u64 = 2 * CONNECTION_LIFE_SECS;
+
+/// A user's row, as it was read.
+#[derive(Debug)]
+pub struct MemberRow {
+    /// What it says.
+    pub member: Member,
+    version: u64,
+}
+
+/// A connection that joins as a user.
+#[derive(Clone, Copy, Debug)]
+pub struct Join<'a> {
+    /// The channel.
+    pub of: &'a ChannelKey,
+    /// The user.
+    pub user: &'a User,
+    /// The connection.
+    pub id: &'a ConnectionId,
+    /// When it asked to.
+    pub at: UnixMillis,
+    /// When it expires.
+    pub expires_at: UnixMillis,
+    /// The request's name: it is acknowledged once.
+    pub op: &'a str,
+}
+
+impl Table {
+    fn update_member(&self, of: &ChannelKey, user_id: &str) -> UpdateItemFluentBuilder {
+        self.client
+            .update_item()
+            .table_name(&self.name)
+            .key(PARTITION_KEY, string(partition::members(of)))
+            .key(SORT_KEY, string(user_id))
+    }
+
+    /// Adds a connection to a user's row, unless a newer request has, and asks for its
+    /// acknowledgement. One write (two when it is outrun); may be repeated.
+    ///
+    /// # Errors
+    /// [`Fault::Table`]: it may or may not be there.
+    pub async fn join_member(&self, join: Join<'_>) -> Result<(), Fault> {
+        let connection = AttributeValue::M(HashMap::from([
+            ("e".to_owned(), number(join.expires_at.secs())),
+            ("a".to_owned(), number(join.at.0)),
+        ]));
+        let update = asking(
+            self.update_member(join.of, join.user.id()),
+            join,
+            "#c = :c, ",
+        )
+        .condition_expression("attribute_not_exists(#c) OR #c.a <= :at")
+        .expression_attribute_names("#c", format!("{CONNECTION}{}", join.id))
+        .expression_attribute_values(":c", connection);
+        match conditional("join as a member", update.send().await)? {
+            Some(_) => Ok(()),
+            None => self.ask_member(join).await,
+        }
+    }
+
+    /// Asks for the acknowledgement of a subscribe that has been outrun: the connection's place is
+    /// left as it is. One write; may be repeated.
+    ///
+    /// # Errors
+    /// [`Fault::Table`]: it may or may not be asked for.
+    pub async fn ask_member(&self, join: Join<'_>) -> Result<(), Fault> {
+        asking(self.update_member(join.of, join.user.id()), join, "")
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|error| fault("ask for an acknowledgement", error))
+    }
+
+    /// Takes a connection off a user's row, if it joined when `written` says. One write; may be
+    /// repeated.
+    ///
+    /// # Errors
+    /// [`Fault::Table`]: it may or may not be off.
+    pub async fn leave_member(
+        &self,
+        of: &ChannelKey,
+        user_id: &str,
+        id: &ConnectionId,
+        written: Written,
+    ) -> Result<(), Fault> {
+        let update = self
+            .update_member(of, user_id)
+            .update_expression("REMOVE #c ADD v :one")
+            .expression_attribute_names("#c", format!("{CONNECTION}{id}"))
+            .expression_attribute_values(":one", number(1));
+        let update = match written {
+            Written::Ever => update.condition_expression("attribute_exists(#c)"),
+            Written::UpTo(at) => update
+                .condition_expression("#c.a <= :at")
+                .expression_attribute_values(":at", number(at.0)),
+            Written::Before(at) => update
+                .condition_expression("#c.a < :at")
+                .expression_attribute_values(":at", number(at.0)),
+        };
+        conditional("leave as a member", update.send().await).map(drop)
+    }
+
+    /// Reads all rows of a channel's members: one consistent query for each megabyte.
+    ///
+    /// # Errors
+    /// [`Fault::Table`], [`Fault::Row`].
+    pub async fn members(&self, of: &ChannelKey) -> Result<Vec<MemberRow>, Fault> {
+        const OPERATION: &str = "read members";
+        let mut rows = Vec::new();
+        let mut start = None;
+        loop {
+            let query = self
+                .client
+                .query()
+                .table_name(&self.name)
+                .consistent_read(true)
+                .key_condition_expression("pk = :pk")
+                .expression_attribute_values(":pk", string(partition::members(of)))
+                .set_exclusive_start_key(start);
+            let page = query
+                .send()
+                .await
+                .map_err(|error| fault(OPERATION, error))?;
+            for row in page.items.unwrap_or_default() {
+                rows.push(MemberRow::read(OPERATION, row)?);
+            }
+            start = page.last_evaluated_key.filter(|key| !key.is_empty());
+            if start.is_none() {
+                return Ok(rows);
+            }
+        }
+    }
+
+    /// Notes what the others were told of a user and which of its subscribes were acknowledged; a
+    /// row that says nothing any more is deleted. Only the holder of the channel's lease does
+    /// this. One write (two when the row has changed meanwhile); may be repeated.
+    ///
+    /// # Errors
+    /// [`Fault::Table`]: it may or may not be noted.
+    pub async fn note_told(
+        &self,
+        of: &ChannelKey,
+        row: &MemberRow,
+        announced: bool,
+    ) -> Result<(), Fault> {
+        const OPERATION: &str = "note what was told";
+        let user_id = row.member.user.id();
+        if !announced {
+            let delete = self
+                .client
+                .delete_item()
+                .table_name(&self.name)
+                .key(PARTITION_KEY, string(partition::members(of)))
+                .key(SORT_KEY, string(user_id))
+                .condition_expression("v = :v")
+                .expression_attribute_values(":v", number(row.version));
+            if conditional(OPERATION, delete.send().await)?.is_some() {
+                return Ok(());
+            }
+        }
+        let mut update = self
+            .update_member(of, user_id)
+            .expression_attribute_values(":announced", AttributeValue::Bool(announced));
+        let mut removed = Vec::new();
+        for (n, asked) in row.member.asked.iter().enumerate() {
+            let name = format!("{ASKED}{}/{}", asked.id, asked.op);
+            update = update.expression_attribute_names(format!("#j{n}"), name);
+            removed.push(format!("#j{n}"));
+        }
+        let remove = if removed.is_empty() {
+            String::new()
+        } else {
+            format!(" REMOVE {}", removed.join(", "))
+        };
+        // A repeated attempt may have deleted the row: it must not be born again.
+        let update = update
+            .update_expression(format!("SET announced = :announced{remove}"))
+            .condition_expression("attribute_exists(pk)");
+        conditional(OPERATION, update.send().await).map(drop)
+    }
+}
+
+/// What every subscribe writes into its user's row.
+fn asking(update: UpdateItemFluentBuilder, join: Join<'_>, and: &str) -> UpdateItemFluentBuilder {
+    let user = serde_json::to_string(join.user).expect("a user always prints");
+    update
+        .update_expression(format!(
+            "SET {and}#j = :at, #user = if_not_exists(#user, :user), #ttl = :ttl ADD v :one"
+        ))
+        .expression_attribute_names("#j", format!("{ASKED}{}/{}", join.id, join.op))
+        .expression_attribute_names("#user", "user")
+        .expression_attribute_names("#ttl", TTL)
+        .expression_attribute_values(":at", number(join.at.0))
+        .expression_attribute_values(":user", string(user))
+        .expression_attribute_values(":ttl", number(join.at.plus_secs(ROW_SECS).secs()))
+        .expression_attribute_values(":one", number(1))
+}
+
+impl MemberRow {
+    fn read(operation: &'static str, item: Item) -> Result<Self, Fault> {
+        let unreadable = |what: &str| Fault::Row {
+            operation,
+            source: format!("a member's row: {what}").into(),
+        };
+        let as_number = |value: &AttributeValue| value.as_n().ok()?.parse::<u64>().ok();
+        let mut member = None;
+        let mut announced = false;
+        let mut version = 0;
+        let (mut connections, mut asked) = (Vec::new(), Vec::new());
+        for (name, value) in item {
+            if let Some(id) = name.strip_prefix(CONNECTION) {
+                let expires_at_secs = value
+                    .as_m()
+                    .ok()
+                    .and_then(|fields| as_number(fields.get("e")?));
+                connections.push(Attending {
+                    id: ConnectionId::new(id.to_owned()),
+                    expires_at: UnixMillis(expires_at_secs.unwrap_or_default() * 1_000),
+                });
+            } else if let Some((id, op)) = name
+                .strip_prefix(ASKED)
+                .and_then(|name| name.rsplit_once('/'))
+            {
+                asked.push(Asked {
+                    id: ConnectionId::new(id.to_owned()),
+                    op: op.to_owned(),
+                });
+            } else if name == "user" {
+                let text = value.as_s().map_err(|_| unreadable("user"))?;
+                let user: User = serde_json::from_str(text).map_err(|source| Fault::Row {
+                    operation,
+                    source: source.into(),
+                })?;
+                member = Some(user);
+            } else if name == "announced" {
+                announced = value.as_bool().is_ok_and(|announced| *announced);
+            } else if name == "v" {
+                version = as_number(&value).unwrap_or_default();
+            }
+        }
+        // Attributes come in no order; what is done with them has one.
+        connections.sort_by(|one, other| one.id.cmp(&other.id));
+        asked.sort_by(|one, other| (&one.id, &one.op).cmp(&(&other.id, &other.op)));
+        Ok(Self {
+            member: Member {
+                user: member.ok_or_else(|| unreadable("no user"))?,
+                announced,
+                connections,
+                asked,
+            },
+            version,
+        })
+    }
+}

@@ -1,0 +1,168 @@
+//! Reaping: what nobody else finishes. Every minute the index says what has fallen due: connections
+//! whose `$disconnect` never came or was not finished, those that are to be looked at, and channels
+//! whose announcer may have died.
+//!
+//! # The order of writes, what a half-done one leaves, and who repairs it
+//!
+//! It does what others would have done (`lifecycle.rs`, `attend.rs`), in their order. What it does
+//! not finish stays due, and the next run takes it up.
+
+use futures_util::{StreamExt as _, stream};
+use tokio::time::Instant;
+
+use crate::app::App;
+use crate::attend;
+use crate::aws::Services;
+use crate::aws::connections::{Liveness, Payload};
+use crate::aws::table::{ConnectionState, Due};
+use crate::config::Lives;
+use crate::error::{Fault, Rejection, chain};
+use crate::fanout;
+use crate::frame;
+use crate::lifecycle;
+use crate::limits::{REAP_CONCURRENCY, REAP_PATIENCE};
+use crate::schema::DUE_SHARDS;
+use crate::socket_id::ConnectionId;
+use crate::time::UnixMillis;
+
+/// When the reaper is to look at a new connection: at its expiry, or earlier if something may have
+/// to be done about it before.
+#[must_use]
+pub fn first_due(
+    app: &App,
+    lives: &Lives,
+    connected_at: UnixMillis,
+    expires_at: UnixMillis,
+) -> UnixMillis {
+    let overdue = app.settings().authorized_connections_timeout_secs;
+    let overdue = (overdue > 0).then(|| connected_at.plus_secs(overdue));
+    let probe = lives.probe_secs.map(|secs| connected_at.plus_secs(secs));
+    [overdue, probe]
+        .into_iter()
+        .flatten()
+        .fold(expires_at, UnixMillis::min)
+}
+
+/// How much was done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reaped {
+    /// What was seen to.
+    pub done: u64,
+    /// What failed and stays due.
+    pub failed: u64,
+}
+
+/// Sees to everything that is due, until there is nothing more or the time is up. One query for
+/// each of the index's partitions, and what each thing costs that is due.
+pub async fn reap(services: &Services, now: UnixMillis) -> Reaped {
+    let started = Instant::now();
+    let shards = stream::iter(0..DUE_SHARDS).map(|shard| reap_shard(services, shard, now, started));
+    shards
+        .buffer_unordered(REAP_CONCURRENCY)
+        .fold(Reaped::default(), |sum, shard| {
+            std::future::ready(Reaped {
+                done: sum.done + shard.done,
+                failed: sum.failed + shard.failed,
+            })
+        })
+        .await
+}
+
+async fn reap_shard(services: &Services, shard: u32, now: UnixMillis, started: Instant) -> Reaped {
+    let mut reaped = Reaped::default();
+    let mut start = None;
+    while started.elapsed() < REAP_PATIENCE {
+        let page = match services.table.due(shard, now, start).await {
+            Ok(page) => page,
+            Err(fault) => {
+                tracing::error!(shard, error = chain(&fault), "index not read");
+                reaped.failed += 1;
+                return reaped;
+            }
+        };
+        for due in page.due {
+            match see_to(services, &due, now).await {
+                Ok(()) => reaped.done += 1,
+                Err(fault) => {
+                    tracing::error!(due = ?due, error = chain(&fault), "stays due");
+                    reaped.failed += 1;
+                }
+            }
+            if started.elapsed() >= REAP_PATIENCE {
+                break;
+            }
+        }
+        start = page.next;
+        if start.is_none() {
+            break;
+        }
+    }
+    reaped
+}
+
+async fn see_to(services: &Services, due: &Due, now: UnixMillis) -> Result<(), Fault> {
+    match due {
+        Due::Connection(id) => see_to_connection(services, id, now).await,
+        Due::Channel(of) => {
+            let owner = lifecycle::operation_name()?;
+            attend::take_up(services, of, &owner, now).await
+        }
+    }
+}
+
+async fn see_to_connection(
+    services: &Services,
+    id: &ConnectionId,
+    now: UnixMillis,
+) -> Result<(), Fault> {
+    let connection = match services.table.connection_state(id, now).await? {
+        ConnectionState::Over => return lifecycle::forget(services, id, now).await,
+        ConnectionState::Live(connection) => connection,
+    };
+    let app = services.apps.by_id(&connection.app_id);
+    let timeout_secs = app.map_or(0, |app| app.settings().authorized_connections_timeout_secs);
+    let overdue_at = connection.connected_at.plus_secs(timeout_secs);
+    let overdue = timeout_secs > 0 && !connection.is_authorized();
+    if overdue && overdue_at <= now {
+        let notice = Payload::from(frame::error(&Rejection::AuthorizationOverdue));
+        // Whether it hears of it or not, it is closed.
+        fanout::post_to(services, id, &notice).await;
+        return lifecycle::drop_connection(services, id, now).await;
+    }
+    let mut due_at = connection.expires_at;
+    if overdue {
+        due_at = due_at.min(overdue_at);
+    }
+    if let Some(probe_secs) = services.lives.probe_secs {
+        if connection.is_present() && services.connections.ask(id).await? == Liveness::Gone {
+            return lifecycle::forget(services, id, now).await;
+        }
+        due_at = due_at.min(now.plus_secs(probe_secs));
+    }
+    services.table.look_again(id, due_at).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::Apps;
+
+    #[test]
+    fn a_connection_is_due_when_something_may_have_to_be_done() {
+        let due = |settings: &str, probe_secs| {
+            let apps = format!(r#"[{{"id":"1","key":"k","secret":"s"{settings}}}]"#);
+            let apps = Apps::parse(&apps).expect("an app");
+            let lives = Lives {
+                connection_secs: 7_800,
+                probe_secs,
+            };
+            let app = apps.by_id("1").expect("the app");
+            first_due(app, &lives, UnixMillis(1_000), UnixMillis(7_801_000)).0
+        };
+        let timeout = r#","authorized_connections_timeout_seconds":30"#;
+        assert_eq!(due("", None), 7_801_000);
+        assert_eq!(due(timeout, None), 31_000);
+        assert_eq!(due("", Some(60)), 61_000);
+        assert_eq!(due(timeout, Some(20)), 21_000);
+    }
+}

@@ -1,0 +1,168 @@
+//! Joining and leaving a presence channel. What an announcer that dies leaves is told by the reaper,
+//! after its lease has ended; so all cases are begun first, and awaited together.
+
+use serde_json::{Value, json};
+use tests::{Socket, inner};
+
+use crate::stage::{Case, Stage, cases};
+
+/// One case under way.
+struct Begun {
+    case: Case,
+    channel: String,
+    /// Is there all the time, and hears of the other.
+    steady: Socket,
+    other: Socket,
+}
+
+impl Begun {
+    async fn new(stage: &Stage, case: Case, n: usize) -> Self {
+        let channel = format!("presence-{n}");
+        let mut steady = Socket::connect(stage).await;
+        steady.attend(&channel, json!("steady")).await;
+        steady.roster(&channel).await;
+        let other = Socket::connect(stage).await;
+        Self {
+            case,
+            channel,
+            steady,
+            other,
+        }
+    }
+
+    async fn join(&mut self) {
+        self.other.attend(&self.channel, json!("other")).await;
+    }
+
+    /// Waits until the other is acknowledged, past whatever it was told before.
+    async fn acknowledged(&mut self) -> Value {
+        loop {
+            let message = self.other.message().await.expect("open");
+            let frame: Value =
+                serde_json::from_str(message.to_text().expect("text")).expect("JSON");
+            if frame["event"] == "pusher_internal:subscription_succeeded" {
+                return inner(&frame)["presence"]["ids"].clone();
+            }
+        }
+    }
+
+    /// Waits until the steady one is told, and gives how often it was by then.
+    async fn told(&mut self, event: &str) {
+        let frame = self
+            .steady
+            .expect(&format!("pusher_internal:{event}"))
+            .await;
+        assert_eq!(inner(&frame)["user_id"], "other", "{:?}", self.case);
+    }
+
+    /// Counts what the steady one is told until a last word that a third one brings about.
+    async fn repeats(&mut self, stage: &Stage, event: &str) {
+        let mut last = Socket::connect(stage).await;
+        last.attend(&self.channel, json!("last")).await;
+        let roster = last.roster(&self.channel).await["ids"].clone();
+        let there = event == "member_added";
+        let expected = if there {
+            json!(["last", "other", "steady"])
+        } else {
+            json!(["last", "steady"])
+        };
+        assert_eq!(roster, expected, "{:?}", self.case);
+        let mut repeats = 0;
+        loop {
+            let frame = self.steady.frame().await;
+            let user = inner(&frame)["user_id"].clone();
+            if user == "last" {
+                break;
+            }
+            assert_eq!(
+                frame["event"],
+                format!("pusher_internal:{event}"),
+                "{:?}",
+                self.case
+            );
+            repeats += 1;
+        }
+        assert!(repeats <= 1, "{:?}: told {repeats} times more", self.case);
+    }
+}
+
+/// Waits until a request has met a fault: a lasting one twice, so that a repetition meets it, too. A
+/// conflict is not repeated.
+async fn met(stage: &Stage, case: Case) {
+    let started = std::time::Instant::now();
+    let repeated = case.lasting && case.fault != "conflict";
+    let wanted = if repeated { 2 } else { 1 };
+    loop {
+        let made = stage.faults().made().await;
+        if made.iter().filter(|made| made.fault.is_some()).count() >= wanted {
+            return;
+        }
+        assert!(started.elapsed() < tests::PATIENCE, "{case:?}: no fault");
+    }
+}
+
+fn stage() -> Stage {
+    Stage::with(&["--reap-every", "1"])
+}
+
+#[tokio::test]
+async fn who_joins_is_there_and_is_told_of_once() {
+    let stage = stage();
+    let mut begun = Vec::new();
+    for (n, case) in cases(6).enumerate() {
+        let mut one = Begun::new(&stage, case, n).await;
+        stage.faults().forget().await;
+        stage.fail("message", case).await;
+        one.join().await;
+        met(&stage, case).await;
+        stage.faults().lift().await;
+        begun.push(one);
+    }
+    for mut one in begun {
+        // A client that was answered with an error, or not at all, asks again.
+        one.join().await;
+        let roster = one.acknowledged().await;
+        assert_eq!(roster, json!(["other", "steady"]), "{:?}", one.case);
+        one.told("member_added").await;
+        one.repeats(&stage, "member_added").await;
+    }
+}
+
+#[tokio::test]
+async fn who_leaves_is_gone_and_is_told_of_once() {
+    let stage = stage();
+    let mut begun = Vec::new();
+    // One more for a subscriber that leaves one channel, two for one that leaves for good.
+    let of_message = cases(6).map(|case| ("message", case));
+    let of_disconnect = cases(8).map(|case| ("disconnect", case));
+    for (n, (function, case)) in of_message.chain(of_disconnect).enumerate() {
+        let mut one = Begun::new(&stage, case, n).await;
+        one.join().await;
+        one.acknowledged().await;
+        one.told("member_added").await;
+        stage.faults().forget().await;
+        stage.fail(function, case).await;
+        if function == "message" {
+            let channel = json!({"channel": one.channel});
+            one.other.send_event("pusher:unsubscribe", channel).await;
+            met(&stage, case).await;
+            stage.faults().lift().await;
+            begun.push((one, true));
+        } else {
+            let other = std::mem::replace(&mut one.other, Socket::connect(&stage).await);
+            other.vanish();
+            met(&stage, case).await;
+            stage.faults().lift().await;
+            begun.push((one, false));
+        }
+    }
+    for (mut one, again) in begun {
+        if again {
+            // It may still be there; a client that wants to be sure leaves again.
+            let channel = json!({"channel": one.channel});
+            one.other.send_event("pusher:unsubscribe", channel).await;
+        }
+        one.told("member_removed").await;
+        one.repeats(&stage, "member_removed").await;
+    }
+}
