@@ -58,6 +58,11 @@ fn they_use_channels() {
 }
 
 #[test]
+fn they_meet() {
+    run("presence.test.mjs", &System::start_with(&["--quiet"]));
+}
+
+#[test]
 fn they_come_back() {
     run(
         "reconnecting.test.mjs",

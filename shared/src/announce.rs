@@ -39,6 +39,7 @@ pub(crate) struct Announced {
 pub(crate) async fn announce(
     services: &Services,
     of: &ChannelKey,
+    after_crash: bool,
     now: UnixMillis,
     answered: &mut Vec<Asked>,
 ) -> Result<Announced, Fault> {
@@ -49,7 +50,8 @@ pub(crate) async fn announce(
         .apps
         .by_id(&of.app_id)
         .map_or(&defaults, |app| app.settings());
-    let plan = Plan::of(&members, &of.channel, settings.max_presence_members, now);
+    let max_members = settings.max_presence_members;
+    let plan = Plan::of(&members, &of.channel, max_members, after_crash, now);
 
     for (place, rejection) in &plan.refused {
         refuse(services, of, members[*place], rejection, answered).await?;

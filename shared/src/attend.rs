@@ -17,8 +17,9 @@
 //! its user's row, (4) the note, (5) the lease.
 //!
 //! A holder that dies leaves its lease, and with it the channel in the index of what falls due: the
-//! reaper does what is left, and so does whoever comes or goes after the lease has ended. What was
-//! told and not noted is told once more. Where another holder has the lease, a crash between the
+//! reaper does what is left, and so does whoever comes or goes after the lease has ended. It sees
+//! that the lease was never given back, and so that something may have been told and not noted: of
+//! whoever has changed since the last note it is told once more how it is now. Where another holder has the lease, a crash between the
 //! change and its mark leaves a change that the next one on the channel tells; if it was a join,
 //! the connection's end takes it back, because the own row was there before.
 
@@ -248,10 +249,12 @@ async fn settle_all(
     loop {
         let elapsed_millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let at = UnixMillis(now.0.saturating_add(elapsed_millis));
-        let round = announce(services, of, at, answered);
+        let round = announce(services, of, lease.after_crash, at, answered);
         let Some(announced) = while_renewing(services, of, &lease, round).await? else {
             return Ok(());
         };
+        // What was told by now is noted.
+        lease.after_crash = false;
         if started.elapsed() > SETTLE_PATIENCE {
             return services.table.hand_over(of, &lease).await;
         }

@@ -87,8 +87,10 @@ pub struct Asked {
 pub struct Member {
     /// Who it is.
     pub user: User,
-    /// Whether the others were last told that it is there.
+    /// Whether the others were last told that it is there, as far as it was noted.
     pub announced: bool,
+    /// Whether nothing has changed since that was noted.
+    pub noted: bool,
     /// Its connections.
     pub connections: Vec<Attending>,
     /// What is still to be acknowledged to them.
@@ -133,15 +135,26 @@ pub struct Plan {
 impl Plan {
     /// Compares who is there with what was told. Those who were told of stay, whatever the limit;
     /// the others come in the order of their ids while there is room.
+    ///
+    /// `after_crash`: an announcer may have told what it did not live to note. Of whoever has changed
+    /// since something was noted it is told (again) how it is now.
     #[must_use]
-    pub fn of(members: &[&Member], channel: &Channel, max_members: u64, now: UnixMillis) -> Self {
+    pub fn of(
+        members: &[&Member],
+        channel: &Channel,
+        max_members: u64,
+        after_crash: bool,
+        now: UnixMillis,
+    ) -> Self {
         let places = |wanted: &dyn Fn(&Member) -> bool| -> Vec<usize> {
             (0..members.len())
                 .filter(|&place| wanted(members[place]))
                 .collect()
         };
         let staying = places(&|member| member.announced && member.is_there(now));
-        let gone = places(&|member| member.announced && !member.is_there(now));
+        let unsure = |member: &Member| after_crash && !member.noted;
+        let told = |member: &Member| member.announced || unsure(member);
+        let gone = places(&|member| told(member) && !member.is_there(now));
         let mut come = places(&|member| !member.announced && member.is_there(now));
         let mut refused = Vec::new();
         let room = usize::try_from(max_members)
@@ -161,6 +174,8 @@ impl Plan {
             refused.push((place, Rejection::PresenceTooLarge));
             all = roster(&come);
         }
+        // They are there in any case; only the others may have another last word of them.
+        come.extend(staying.iter().filter(|&&place| unsure(members[place])));
         Self {
             roster: all,
             come,
@@ -216,6 +231,7 @@ mod tests {
         Member {
             user: user(id, None),
             announced,
+            noted: true,
             connections: expiries.iter().enumerate().map(connection).collect(),
             asked: Vec::new(),
         }
@@ -224,7 +240,7 @@ mod tests {
     fn plan(members: &[Member], max_members: u64) -> Plan {
         let channel = Channel::parse("presence-a").expect("a name");
         let members: Vec<&Member> = members.iter().collect();
-        Plan::of(&members, &channel, max_members, NOW)
+        Plan::of(&members, &channel, max_members, false, NOW)
     }
 
     #[test]
@@ -288,5 +304,28 @@ mod tests {
         });
         let told: Vec<&str> = member.told(NOW).map(ConnectionId::as_str).collect();
         assert_eq!(told, ["a0"]);
+    }
+
+    #[test]
+    fn after_a_crash_whoever_has_changed_is_told_of_again() {
+        let changed = |id: &str, announced, expiries: &[u64]| Member {
+            noted: false,
+            ..member(id, announced, expiries)
+        };
+        let members = [
+            // It may have been told that they came: one is there, one has left since.
+            changed("a", false, &[2_000]),
+            changed("b", false, &[]),
+            // It may have been told that they went: one is back, one is not.
+            changed("c", true, &[2_000]),
+            changed("d", true, &[]),
+            member("e", true, &[2_000]),
+        ];
+        let members: Vec<&Member> = members.iter().collect();
+        let channel = Channel::parse("presence-a").expect("a name");
+        let plan = |after_crash| Plan::of(&members, &channel, 100, after_crash, NOW);
+        assert_eq!((plan(true).come, plan(true).gone), (vec![0, 2], vec![1, 3]));
+        assert_eq!((plan(false).come, plan(false).gone), (vec![0], vec![3]));
+        assert_eq!(plan(true).roster, plan(false).roster);
     }
 }

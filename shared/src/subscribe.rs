@@ -236,7 +236,7 @@ fn may_join(
         Kind::Public => Ok(None),
         Kind::Private | Kind::Encrypted if granted => Ok(None),
         Kind::Private | Kind::Encrypted => signed().map(|()| None),
-        Kind::Presence if granted && auth.is_none() => {
+        Kind::Presence if granted && signed().is_err() => {
             let user = connection.user().ok_or(Rejection::PresenceUser)?;
             Ok(Some(user.clone()))
         }

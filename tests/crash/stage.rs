@@ -118,6 +118,18 @@ impl Stage {
         }
     }
 
+    /// Waits until nobody announces on a channel.
+    pub(crate) async fn given_back(&self, channel: &str) {
+        let started = std::time::Instant::now();
+        loop {
+            let item = self.table().rows(&format!("chan/1001/{channel}")).await;
+            if item.first().is_some_and(|item| item.get("lease").is_none()) {
+                return;
+            }
+            assert!(started.elapsed() < PATIENCE, "{channel}: {item:?}");
+        }
+    }
+
     /// The connections that a channel's rows name, and the number that its item counts.
     pub(crate) async fn subscribers(&self, channel: &str) -> (Vec<String>, u64) {
         let rows = self.table().rows(&format!("subs/1001/{channel}/")).await;

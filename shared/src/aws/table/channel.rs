@@ -6,7 +6,8 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::types::ReturnValue;
 use serde::Deserialize;
 
-use super::{ChannelKey, Item, Lease, Table, conditional, fault, lease, number, read};
+use super::lease::{self, LeaseRow};
+use super::{ChannelKey, Item, Lease, Table, conditional, fault, number, read};
 use crate::error::Fault;
 use crate::limits::{CHANNEL_IDLE_SECS, JOIN_GRACE_SECS};
 use crate::schema::TTL;
@@ -46,6 +47,7 @@ pub struct Counted {
 }
 
 impl Counted {
+    /// Reads what the item said before it was counted.
     fn read(
         operation: &'static str,
         item: Option<Item>,
@@ -53,7 +55,7 @@ impl Counted {
     ) -> Result<Self, Fault> {
         let item = item.unwrap_or_default();
         let lease = match owner {
-            Some(owner) => lease::taken(operation, item.clone(), owner)?,
+            Some(owner) => Some(read::<LeaseRow>(operation, item.clone())?.taken_by(owner)),
             None => None,
         };
         let row: ChannelRow = read(operation, item)?;
@@ -145,7 +147,8 @@ impl Table {
                     number(now.plus_secs(CHANNEL_IDLE_SECS).secs()),
                 )
                 .expression_attribute_values(":one", number(1))
-                .return_values(ReturnValue::AllNew)
+                // What was there before says how the lease was left.
+                .return_values(ReturnValue::AllOld)
         };
         if let Some(owner) = owner {
             let update = counting(&format!(", {}", lease::TAKE), ", changes :one");
@@ -178,7 +181,7 @@ impl Table {
                 .condition_expression(format!("subscribers > :none{condition}"))
                 .expression_attribute_values(":less", number(-1))
                 .expression_attribute_values(":none", number(0))
-                .return_values(ReturnValue::AllNew)
+                .return_values(ReturnValue::AllOld)
         };
         let once = || SdkConfig::builder().retry_config(RetryConfig::disabled());
         if let Some(owner) = owner {
@@ -189,7 +192,8 @@ impl Table {
             let update = lease::taking(update, of, owner, crate::aws::now());
             let counted = update.customize().config_override(once()).send().await;
             if let Some(counted) = conditional(OPERATION, counted)? {
-                return lease::taken(OPERATION, counted.attributes.unwrap_or_default(), owner);
+                let before: LeaseRow = read(OPERATION, counted.attributes.unwrap_or_default())?;
+                return Ok(Some(before.taken_by(owner)));
             }
         }
         let update = counting("", "", "").customize().config_override(once());

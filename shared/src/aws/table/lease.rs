@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use serde::Deserialize;
 
-use super::{ChannelKey, Item, Table, conditional, due, fault, number, partition, read, string};
+use super::{ChannelKey, Table, conditional, due, fault, number, partition, read, string};
 use crate::aws::now;
 use crate::error::Fault;
 use crate::schema::{DUE_AT, DUE_SHARD, PARTITION_KEY, SORT_KEY};
@@ -38,6 +38,8 @@ pub struct Lease {
     owner: String,
     /// How many changes there were when its holder last looked.
     changes: u64,
+    /// Whether the holder before never gave it back: what it has told and not noted is not known.
+    pub after_crash: bool,
 }
 
 /// What giving a lease back came to.
@@ -62,11 +64,14 @@ pub(super) struct LeaseRow {
 }
 
 impl LeaseRow {
-    pub(super) fn lease_of(&self, owner: &str) -> Option<Lease> {
-        (self.lease.as_deref() == Some(owner)).then(|| Lease {
+    /// The lease that was taken from an item which said this before.
+    pub(super) fn taken_by(self, owner: &str) -> Lease {
+        Lease {
             owner: owner.to_owned(),
-            changes: self.changes,
-        })
+            changes: self.changes + 1,
+            // Our own may be from an attempt whose answer was lost, after whatever was there.
+            after_crash: self.lease.is_some(),
+        }
     }
 
     fn is_free(&self, clock: UnixMillis) -> bool {
@@ -113,10 +118,10 @@ impl Table {
                 .update_expression(format!("SET {TAKE} ADD changes :one"))
                 .condition_expression(FREE)
                 .expression_attribute_values(":one", number(1))
-                .return_values(ReturnValue::AllNew);
+                .return_values(ReturnValue::AllOld);
             if let Some(taken) = conditional(OPERATION, take.send().await)? {
-                let row: LeaseRow = read(OPERATION, taken.attributes.unwrap_or_default())?;
-                return Ok(row.lease_of(owner));
+                let before: LeaseRow = read(OPERATION, taken.attributes.unwrap_or_default())?;
+                return Ok(Some(before.taken_by(owner)));
             }
             let mark = self
                 .update_channel(of)
@@ -167,9 +172,14 @@ impl Table {
             return Err(fault(OPERATION, error));
         };
         let row: LeaseRow = read(OPERATION, failed.item.clone().unwrap_or_default())?;
-        Ok(row
-            .lease_of(&lease.owner)
-            .map_or(Released::Lost, Released::Changed))
+        Ok(if row.lease.as_ref() == Some(&lease.owner) {
+            Released::Changed(Lease {
+                changes: row.changes,
+                ..lease
+            })
+        } else {
+            Released::Lost
+        })
     }
 
     /// Makes a lease last longer. `false`: somebody else has it by now. One write; may be
@@ -207,13 +217,4 @@ impl Table {
             .expression_attribute_values(":owner", string(&lease.owner));
         conditional("hand the lease over", update.send().await).map(drop)
     }
-}
-
-/// The lease that an update has taken, if it has.
-pub(super) fn taken(
-    operation: &'static str,
-    item: Item,
-    owner: &str,
-) -> Result<Option<Lease>, Fault> {
-    read::<LeaseRow>(operation, item).map(|row| row.lease_of(owner))
 }

@@ -9,6 +9,7 @@
 //! | `user` | the user, as JSON: that of the first of its connections |
 //! | `announced` | whether the others were last told that the user is there |
 //! | `v` | counts the changes of the row |
+//! | `noted` | what `v` was when `announced` was last noted |
 
 use std::collections::HashMap;
 
@@ -206,7 +207,8 @@ impl Table {
         };
         // A repeated attempt may have deleted the row: it must not be born again.
         let update = update
-            .update_expression(format!("SET announced = :announced{remove}"))
+            .update_expression(format!("SET announced = :announced, noted = :v{remove}"))
+            .expression_attribute_values(":v", number(row.version))
             .condition_expression("attribute_exists(pk)");
         conditional(OPERATION, update.send().await).map(drop)
     }
@@ -238,6 +240,7 @@ impl MemberRow {
         let mut member = None;
         let mut announced = false;
         let mut version = 0;
+        let mut noted = None;
         let (mut connections, mut asked) = (Vec::new(), Vec::new());
         for (name, value) in item {
             if let Some(id) = name.strip_prefix(CONNECTION) {
@@ -268,6 +271,8 @@ impl MemberRow {
                 announced = value.as_bool().is_ok_and(|announced| *announced);
             } else if name == "v" {
                 version = as_number(&value).unwrap_or_default();
+            } else if name == "noted" {
+                noted = as_number(&value);
             }
         }
         // Attributes come in no order; what is done with them has one.
@@ -277,6 +282,7 @@ impl MemberRow {
             member: Member {
                 user: member.ok_or_else(|| unreadable("no user"))?,
                 announced,
+                noted: noted == Some(version),
                 connections,
                 asked,
             },
