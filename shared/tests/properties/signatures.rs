@@ -36,7 +36,7 @@ fn sign(secret: &str, message: &str) -> String {
 }
 
 /// A request, with its parameters as they read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Call {
     app_id: String,
     method: String,
@@ -217,10 +217,9 @@ proptest! {
     ) {
         call.sign(SECRET);
         let forged = changed(&call, &change);
-        prop_assume!(
-            (&forged.app_id, &forged.method, &forged.path, &forged.parameters, &forged.body)
-                != (&call.app_id, &call.method, &call.path, &call.parameters, &call.body)
-        );
+        if forged == call {
+            return Ok(());
+        }
         match forged.authenticate(&style, NOW) {
             Ok(app) => prop_assert!(false, "admitted to {app}: {change:?}"),
             Err(rejection) => is_told(&rejection)?,
