@@ -16,6 +16,8 @@ mod messages;
 mod polling;
 #[path = "wire/publishing.rs"]
 mod publishing;
+#[path = "wire/rejections.rs"]
+mod rejections;
 #[path = "wire/starting.rs"]
 mod starting;
 #[path = "wire/tokens.rs"]
