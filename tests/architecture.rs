@@ -294,23 +294,3 @@ fn every_function_is_a_binary_and_every_binary_a_function() {
         );
     }
 }
-
-#[test]
-fn there_is_one_tls_stack_and_one_hyper() {
-    let lock = fs::read_to_string(workspace().join("Cargo.lock")).expect("it can be read");
-    let versions = |name: &str| lock.matches(&format!("\nname = \"{name}\"\n")).count();
-    for name in ["hyper", "rustls", "ring", "http-body", "tokio-rustls"] {
-        assert_eq!(versions(name), 1, "{name}");
-    }
-    for name in [
-        "aws-lc-rs",
-        "aws-lc-sys",
-        "openssl",
-        "openssl-sys",
-        "native-tls",
-        "aws-config",
-        "aws-sdk-sts",
-    ] {
-        assert_eq!(versions(name), 0, "{name}");
-    }
-}

@@ -24,6 +24,8 @@ mod publishing;
 mod queues;
 #[path = "wire/reaping.rs"]
 mod reaping;
+#[path = "wire/rejections.rs"]
+mod rejections;
 #[path = "wire/starting.rs"]
 mod starting;
 #[path = "wire/tokens.rs"]

@@ -46,9 +46,9 @@ pub enum Rejection {
     // Frames.
     #[error("a message is at most {} bytes", limits::FRAME_MAX_BYTES)]
     FrameTooLong,
-    #[error("a message is a JSON object with a string `event`: {0}")]
+    #[error("a message is a JSON object with a string `event`: {}", brief(.0))]
     Frame(String),
-    #[error("`data` of {event} is not what it should be: {problem}")]
+    #[error("`data` of {event} is not what it should be: {}", brief(problem))]
     FrameData {
         event: &'static str,
         problem: String,
@@ -144,7 +144,7 @@ pub enum Rejection {
     BodyDigest,
     #[error("the body is over {} bytes", limits::HTTP_BODY_MAX_BYTES)]
     BodyTooLong,
-    #[error("the body is not the JSON object this call takes: {0}")]
+    #[error("the body is not the JSON object this call takes: {}", brief(.0))]
     Body(String),
     #[error("an event name is 1 to {} characters", limits::EVENT_NAME_MAX_CHARS)]
     EventName,
@@ -186,6 +186,12 @@ pub enum Rejection {
     PollAfter,
     #[error("{0} is not public: only public channels can be polled")]
     PollPrivate(String),
+}
+
+/// What the JSON parser says, without the rest of a value that it repeats: however long a request
+/// is, its refusal is short.
+fn brief(problem: &str) -> &str {
+    &problem[..problem.floor_char_boundary(limits::PROBLEM_MAX_BYTES)]
 }
 
 /// Where a code lies says what a client will do when it is greeted with it: 4000 to 4099 stay

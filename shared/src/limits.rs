@@ -26,6 +26,9 @@ pub const FRAME_MAX_BYTES: usize = 131_072;
 /// Bytes of a refused channel name that are repeated to the client. pusher-js finds the channel
 /// by its name, so a plausible name comes back whole; an absurd one does not.
 pub const ECHOED_NAME_MAX_BYTES: usize = 1_024;
+/// Bytes of the JSON parser's own words that are repeated in a refusal: it may quote a value of any
+/// length.
+pub const PROBLEM_MAX_BYTES: usize = 200;
 /// Channels one connection may be subscribed to: Pusher's own default and, here, the most, since
 /// each subscribe reads them all.
 pub const CHANNELS_PER_CONNECTION_MAX: usize = 200;
