@@ -28,3 +28,7 @@ mod reaping;
 mod starting;
 #[path = "wire/tokens.rs"]
 mod tokens;
+#[path = "wire/users.rs"]
+mod users;
+#[path = "wire/watching.rs"]
+mod watching;
