@@ -58,6 +58,11 @@ fn they_use_channels() {
 }
 
 #[test]
+fn they_sign_in() {
+    run("users.test.mjs", &System::start_featured(&[]));
+}
+
+#[test]
 fn they_come_back() {
     run(
         "reconnecting.test.mjs",
