@@ -24,7 +24,7 @@ const PURE: [&str; 14] = [
     "user",
 ];
 /// Those that know the pure ones and the edge.
-const USE_CASES: [&str; 10] = [
+const USE_CASES: [&str; 11] = [
     "announce",
     "attend",
     "fanout",
@@ -35,6 +35,7 @@ const USE_CASES: [&str; 10] = [
     "reap",
     "replay",
     "subscribe",
+    "users",
 ];
 /// The edge.
 const EDGE: [&str; 3] = ["aws", "config", "schema"];
@@ -135,6 +136,7 @@ fn only_the_edge_names_aws_and_only_the_functions_name_lambda() {
         "crate::subscribe",
         "crate::message",
         "crate::replay",
+        "crate::users",
     ] {
         let edge = sources("shared/src/aws");
         broken.extend(named_outside(&edge, name, &[]));
@@ -219,6 +221,13 @@ fn a_rule_has_one_home() {
         ("\"memb/", "shared/src/aws/table.rs"),
         ("\"log/", "shared/src/aws/table.rs"),
         ("\"token/", "shared/src/aws/table.rs"),
+        ("\"user/", "shared/src/aws/table.rs"),
+        ("\"watch/", "shared/src/aws/table.rs"),
+        ("\"watches/", "shared/src/aws/table.rs"),
+        ("{socket_id}::user::", "shared/src/signature.rs"),
+        ("\"#server-to-user", "shared/src/channel.rs"),
+        ("pusher:signin", "shared/src/frame.rs"),
+        ("4302", "shared/src/error.rs"),
         ("10_240", "shared/src/limits.rs"),
         ("\"AWS_", "shared/src/config.rs"),
         ("AWS4-HMAC-SHA256", "shared/src/aws/signer.rs"),

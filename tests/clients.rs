@@ -63,6 +63,11 @@ fn they_meet() {
 }
 
 #[test]
+fn they_sign_in() {
+    run("users.test.mjs", &System::start_featured(&[]));
+}
+
+#[test]
 fn they_come_back() {
     run(
         "reconnecting.test.mjs",

@@ -13,5 +13,7 @@ mod joining;
 mod leaving;
 #[path = "crash/publishing.rs"]
 mod publishing;
+#[path = "crash/signing_in.rs"]
+mod signing_in;
 #[path = "crash/stage.rs"]
 mod stage;

@@ -9,10 +9,11 @@ const PUT: &str = "PutItem";
 const UPDATE: &str = "UpdateItem";
 const DELETE: &str = "DeleteItem";
 const POST: &str = "PostToConnection";
+const CLOSE: &str = "DeleteConnection";
 
 /// An event, the status that it is answered with, and what is asked of AWS for it, in order. The
 /// gateway has no such connection: who answers it finds out and forgets it.
-const EVENTS: [(&str, u64, &[&str]); 30] = [
+const EVENTS: [(&str, u64, &[&str]); 32] = [
     ("connect", 200, &[PUT]),
     // What it asks of itself with `GREET_VIA=invoke`.
     ("connect-greet", 200, &[]),
@@ -23,6 +24,16 @@ const EVENTS: [(&str, u64, &[&str]); 30] = [
     ("disconnect-without-a-word", 200, &[UPDATE, QUERY, UPDATE]),
     ("message-malformed", 200, &[POST, UPDATE, QUERY, UPDATE]),
     ("message-ping", 200, &[POST, UPDATE, QUERY, UPDATE]),
+    (
+        "message-signin",
+        200,
+        &[QUERY, UPDATE, UPDATE, POST, UPDATE, QUERY, UPDATE, UPDATE],
+    ),
+    (
+        "message-signin-unsigned",
+        200,
+        &[QUERY, POST, CLOSE, UPDATE, QUERY, UPDATE],
+    ),
     (
         "message-subscribe",
         200,

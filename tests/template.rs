@@ -173,7 +173,84 @@ async fn everything(system: &System) {
     forgotten(system, "a").await;
     for function in ["connect", "disconnect", "message", "publisher", "reaper"] {
         presence(system, function).await;
+        watching(system, function).await;
     }
+}
+
+/// Has a user who watches others and is watched leave through a function, which finds those who are
+/// to be told gone.
+async fn watching(system: &System, function: &str) {
+    let faults = system.faults();
+    let user = &format!("user-{function}");
+    let channel = &format!("channel-{function}");
+    let grant = json!({"channels": [], "reconnect_seconds": 60});
+    let path = format!(
+        "/token/{}/app/local-key?protocol=7",
+        system.token(grant).await
+    );
+    let mut watcher = Socket::connect(system).await;
+    watcher
+        .sign_in(json!({"id": "watcher", "watchlist": [user]}))
+        .await;
+    watcher.watched().await;
+    let mut leaving = Socket::connect_at(system, &path).await;
+    // The second time there is a watchlist already.
+    for watched in ["a", "b"] {
+        let user_data = json!({"id": user, "watchlist": [watched]});
+        leaving.sign_in(user_data).await;
+        leaving.watched().await;
+    }
+    told(system, user, true).await;
+    watcher.watched().await;
+    leaving.subscribe(channel).await;
+    let rule = json!([{"function": function, "operation": "PostToConnection", "fault": "gone"}]);
+    faults.set(rule).await;
+    match function {
+        "connect" => drop(Socket::open(system, &path).await.expect("let in")),
+        "disconnect" => leaving.close().await,
+        "message" => leaving.send_event("pusher:ping", json!({})).await,
+        "publisher" => {
+            system.publish(event(channel)).await;
+        }
+        "reaper" => {
+            let row = system.table().rows(&format!("user/1001/{user}")).await;
+            let mut names = row[0].as_object().expect("a row").keys();
+            let id = names.find_map(|name| name.strip_prefix("c/")).expect("one");
+            expire(system, id).await;
+            system.reap().await;
+        }
+        other => panic!("{other}"),
+    }
+    told(system, user, false).await;
+    let started = std::time::Instant::now();
+    while !system.table().rows("watch/").await.is_empty() {
+        assert!(started.elapsed() < PATIENCE, "{function}: still watched");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    faults.lift().await;
+}
+
+/// Waits until the watchers of a user were told that it is online, or is not.
+async fn told(system: &System, user: &str, online: bool) {
+    let started = std::time::Instant::now();
+    loop {
+        let rows = system.table().rows(&format!("user/1001/{user}")).await;
+        if rows[0]["announced"] == online && rows[0].get("lease").is_none() {
+            return;
+        }
+        assert!(started.elapsed() < PATIENCE, "{rows:?}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+/// Lets a connection's time pass.
+async fn expire(system: &System, id: &str) {
+    let due = json!({
+        "Key": { "pk": { "S": format!("conn/{id}") }, "sk": { "S": "conn" } },
+        "UpdateExpression": "SET expires_at = :past, due_at = :past",
+        "ExpressionAttributeValues": { ":past": { "N": "1" } },
+    });
+    system.table().call("UpdateItem", due).await;
 }
 
 /// Has somebody leave a presence channel through a function, which finds one who is to be told gone,
@@ -213,12 +290,7 @@ async fn presence(system: &System, function: &str) {
             let row = members.iter().find(|row| row["sk"] == "b").expect("a row");
             let mut names = row.as_object().expect("a row").keys();
             let id = names.find_map(|name| name.strip_prefix("c/")).expect("one");
-            let due = json!({
-                "Key": { "pk": { "S": format!("conn/{id}") }, "sk": { "S": "conn" } },
-                "UpdateExpression": "SET expires_at = :past, due_at = :past",
-                "ExpressionAttributeValues": { ":past": { "N": "1" } },
-            });
-            system.table().call("UpdateItem", due).await;
+            expire(system, id).await;
             system.reap().await;
         }
         other => panic!("{other}"),
@@ -281,7 +353,7 @@ async fn forgotten(system: &System, channel: &str) {
 #[tokio::test]
 async fn each_function_may_do_what_it_does_and_nothing_else() {
     // Room for one more, where there are two.
-    let settings = json!({"max_presence_members": 2});
+    let settings = json!({"max_presence_members": 2, "watchlist": true});
     let system = System::start_with_app(&settings, &["--faults", "--quiet"]);
     everything(&system).await;
     let (done, allowed) = (done(&system).await, allowed(&template()));

@@ -30,3 +30,7 @@ mod rejections;
 mod starting;
 #[path = "wire/tokens.rs"]
 mod tokens;
+#[path = "wire/users.rs"]
+mod users;
+#[path = "wire/watching.rs"]
+mod watching;

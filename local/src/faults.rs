@@ -4,6 +4,7 @@
 //!
 //! Rules are set, and the requests that were made are read, over HTTP: see [`proxy`].
 
+mod batch;
 mod call;
 pub mod in_force;
 pub mod proxy;
@@ -69,6 +70,8 @@ pub enum Fault {
     Fail,
     /// It never arrives, and nothing says so.
     Silence,
+    /// Half of a batch is carried out, and the rest handed back. DynamoDB only.
+    Partly,
     /// It waits until the rules change, and is then carried out.
     Hold,
     /// A read that does not ask for consistency is answered from before the last write.

@@ -29,7 +29,7 @@ use tokio::time::Instant;
 
 use crate::announce::announce;
 use crate::aws::Services;
-use crate::aws::table::{ChannelKey, Join, Lease, Released, Written};
+use crate::aws::table::{ChannelKey, Join, Lease, LeaseOn, Released, Written};
 use crate::error::{Error, Fault, Rejection, chain};
 use crate::limits::SETTLE_PATIENCE;
 use crate::presence::Asked;
@@ -245,12 +245,13 @@ async fn settle_all(
     now: UnixMillis,
     answered: &mut Vec<Asked>,
 ) -> Result<(), Fault> {
+    let on = LeaseOn::Channel(of);
     let started = Instant::now();
     loop {
         let elapsed_millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let at = UnixMillis(now.0.saturating_add(elapsed_millis));
         let round = announce(services, of, lease.after_crash, at, answered);
-        let Some(announced) = while_renewing(services, of, &lease, round).await? else {
+        let Some(announced) = while_renewing(services, on, &lease, round).await? else {
             return Ok(());
         };
         // What was told by now is noted.
@@ -269,9 +270,9 @@ async fn settle_all(
 }
 
 /// Keeps the lease while `round` is under way. `None`: it was lost.
-async fn while_renewing<T>(
+pub(crate) async fn while_renewing<T>(
     services: &Services,
-    of: &ChannelKey,
+    on: LeaseOn<'_>,
     lease: &Lease,
     round: impl Future<Output = Result<T, Fault>>,
 ) -> Result<Option<T>, Fault> {
@@ -281,11 +282,11 @@ async fn while_renewing<T>(
             done = &mut round => return done.map(Some),
             () = tokio::time::sleep(RENEWAL) => {}
         }
-        match services.table.renew(of, lease).await {
+        match services.table.renew(on, lease).await {
             Ok(true) => {}
             Ok(false) => return Ok(None),
             Err(fault) => {
-                tracing::warn!(channel = %of.channel, error = chain(&fault), "lease not renewed");
+                tracing::warn!(lease = ?on, error = chain(&fault), "lease not renewed");
             }
         }
     }

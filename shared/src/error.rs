@@ -233,6 +233,8 @@ impl Rejection {
             | Self::AuthorizationOverdue
             | Self::SigninAuth
             | Self::UserData
+            | Self::UserId
+            | Self::UserInfo
             | Self::SigninTwice => Some(code::UNAUTHORIZED),
             Self::ClientEventsDisabled
             | Self::ClientEventChannel(_)
@@ -423,6 +425,7 @@ mod tests {
             Rejection::TokenRefused,
             Rejection::OriginRefused,
             Rejection::SigninTwice,
+            Rejection::UserInfo,
         ] {
             assert!(matches!(rejection.code(), Some(4000..=4099)), "{rejection}");
         }

@@ -11,7 +11,9 @@ use futures_util::stream;
 
 use crate::aws::Services;
 use crate::aws::connections::{Payload, Posted};
-use crate::aws::table::{ChannelKey, Correction, Subscriber, SubscriberRow};
+use crate::aws::table::{
+    ChannelKey, Correction, PageStart, Subscriber, SubscriberRow, SubscribersPage,
+};
 use crate::error::{Fault, chain};
 use crate::lifecycle;
 use crate::limits::{POST_CONCURRENCY, REAPED_INLINE_MAX, THROTTLE_PAUSES};
@@ -128,22 +130,31 @@ fn recipients<'a>(
     shards: u32,
 ) -> impl stream::Stream<Item = Result<(u32, SubscriberRow), Fault>> + 'a {
     stream::iter(0..shards).flat_map(move |shard| {
-        let pages = stream::unfold(Some(None), move |at| async move {
-            let start = at?;
-            match services.table.subscribers(of, shard, start).await {
+        page_by_page(move |start| services.table.subscribers(of, shard, start))
+            .map(move |row| row.map(|row| (shard, row)))
+    })
+}
+
+/// All rows that are read a page at a time. A page that cannot be read ends them with a fault.
+pub(crate) fn page_by_page<'a, F>(
+    read: impl Fn(Option<PageStart>) -> F + 'a,
+) -> impl stream::Stream<Item = Result<SubscriberRow, Fault>> + 'a
+where
+    F: Future<Output = Result<SubscribersPage, Fault>> + 'a,
+{
+    let pages = stream::unfold(Some(None), move |at| {
+        let page = at.map(&read);
+        async move {
+            match page?.await {
                 Ok(page) => {
-                    let rows: Vec<_> = page
-                        .subscribers
-                        .into_iter()
-                        .map(|row| Ok((shard, row)))
-                        .collect();
+                    let rows: Vec<_> = page.subscribers.into_iter().map(Ok).collect();
                     Some((rows, page.next.map(Some)))
                 }
                 Err(fault) => Some((vec![Err(fault)], None)),
             }
-        });
-        pages.flat_map(stream::iter)
-    })
+        }
+    });
+    pages.flat_map(stream::iter)
 }
 
 /// Delivers to one subscriber and tidies up behind it.

@@ -13,8 +13,8 @@
 //!
 //! *Forget*: (1) mark the connection closed, and due in a minute; then for each channel (2) delete
 //! the subscriber's row, (3) count it out if there was one, (on a presence channel, leave it: see
-//! `attend.rs`,) (4) delete the connection's own row; at last (5) it is due no more. Own rows say
-//! what is left to be done and go last, so that repeating it finishes what a crash left: the reaper
+//! `attend.rs`,) (4) delete the connection's own row; then what `users.rs` says of one that was signed
+//! in, as the marked row still tells; at last (5) it is due no more. Own rows say what is left to be done and go last, so that repeating it finishes what a crash left: the reaper
 //! does, and so does whoever posts to the connection next and finds it gone. After (2) alone the
 //! count is too high, which a publication that finds nobody corrects.
 //!
@@ -40,6 +40,7 @@ use crate::reap;
 use crate::socket_id::{ConnectionId, SocketId};
 use crate::time::UnixMillis;
 use crate::token::{Grant, Token};
+use crate::users;
 
 /// The protocol versions that are spoken. Clients of 5 and 6 (Pysher) read the frames of 7.
 const PROTOCOLS: [&str; 3] = ["5", "6", "7"];
@@ -238,7 +239,7 @@ pub(crate) async fn close(services: &Services, id: &ConnectionId) -> bool {
     closed.is_ok()
 }
 
-/// Closes a connection that cannot be served any longer, and forgets it.
+/// Closes a connection that is not served any longer, and forgets it.
 ///
 /// # Errors
 /// [`Fault`] of the table; a close that fails is only logged.
@@ -265,8 +266,8 @@ pub(crate) async fn abandon(
 }
 
 /// Forgets a connection and all its subscriptions: two writes, one query, and three writes a
-/// channel (six and a query for a presence channel). May be repeated, and finishes what an earlier
-/// one left.
+/// channel (six and a query for a presence channel); one that was signed in costs what
+/// [`users::leave`] does besides. May be repeated, and finishes what an earlier one left.
 ///
 /// # Errors
 /// [`Fault`]: some of it may be left; what is left is expired, and a fan-out that meets it forgets
@@ -274,8 +275,8 @@ pub(crate) async fn abandon(
 pub async fn forget(services: &Services, id: &ConnectionId, now: UnixMillis) -> Result<(), Fault> {
     let due_at = now.plus_secs(CLOSING_SECS);
     services.table.mark_closed(id, now, due_at).await?;
-    let subscriptions = services.table.own_subscriptions(id).await?;
-    let removals = subscriptions.into_iter().map(|own| async move {
+    let own = services.table.own_rows(id).await?;
+    let removals = own.subscriptions.into_iter().map(|own| async move {
         remove(services, id, &own, now).await?;
         services.table.delete_own(id, &own.channel).await
     });
@@ -283,7 +284,14 @@ pub async fn forget(services: &Services, id: &ConnectionId, now: UnixMillis) -> 
         .buffer_unordered(FORGET_CONCURRENCY)
         .collect()
         .await;
-    results.into_iter().collect::<Result<(), Fault>>()?;
+    let left = match &own.signed_in {
+        Some(signed_in) => users::leave(services, id, signed_in, now).await,
+        None => Ok(()),
+    };
+    results
+        .into_iter()
+        .collect::<Result<(), Fault>>()
+        .and(left)?;
     services.table.finish_closed(id).await
 }
 

@@ -108,9 +108,11 @@ pub const CHANNEL_IDLE_SECS: u64 = 86_400;
 /// Seconds within which a subscribe that has counted itself must have written its row: above
 /// every function's timeout.
 pub const JOIN_GRACE_SECS: u64 = 60;
-/// How long one holder of a channel's lease goes on announcing before it leaves the rest to the
+/// How long one holder of a lease goes on announcing before it leaves the rest to the
 /// reaper: well within every function's timeout.
 pub const SETTLE_PATIENCE: Duration = Duration::from_secs(8);
+/// Times a sign-in looks again at whom it watches while they come and go.
+pub const WATCHLIST_LOOKS: usize = 10;
 /// How long one run of the reaper goes on: less than the minute between two.
 pub const REAP_PATIENCE: Duration = Duration::from_secs(45);
 /// Partitions of the index that one run works on at once.

@@ -4,12 +4,13 @@ use bytes::Bytes;
 
 use crate::aws::Services;
 use crate::error::{Error, Fault, Rejection, chain};
-use crate::fanout::{Recipient, deliver_to};
+use crate::fanout::{Recipient, deliver_to, post_to};
 use crate::frame::{self, BadFrame, ClientFrame};
 use crate::lifecycle;
 use crate::socket_id::ConnectionId;
 use crate::subscribe::{self, Subscribe, Subscribed};
 use crate::time::UnixMillis;
+use crate::users::{self, SignIn};
 
 /// A text frame, as API Gateway hands it on.
 #[derive(Debug)]
@@ -62,7 +63,10 @@ pub async fn receive(services: &Services, message: Message) {
                 }
             }
         }
-        Ok(ClientFrame::Signin { .. }) => Some(refusal(&Rejection::UserData, None)),
+        Ok(ClientFrame::Signin { auth, user_data }) => {
+            sign_in(services, &id, SignIn { auth, user_data }, at).await;
+            None
+        }
         Ok(ClientFrame::ClientEvent { .. }) => {
             Some(refusal(&Rejection::ClientEventsDisabled, None))
         }
@@ -73,6 +77,31 @@ pub async fn receive(services: &Services, message: Message) {
     };
     if let Some(answer) = answer {
         reply(services, &id, answer, at).await;
+    }
+}
+
+/// Signs a connection in and answers it, and then tells who wants to know. Who is refused is told why
+/// and closed: what it asked for would be refused again.
+async fn sign_in(services: &Services, id: &ConnectionId, request: SignIn, at: UnixMillis) {
+    match users::sign_in(services, id, &request, at).await {
+        Ok(signed_in) => {
+            reply(services, id, frame::signed_in(&request.user_data), at).await;
+            if signed_in.watchlist_cut {
+                reply(services, id, frame::error(&Rejection::WatchlistCut), at).await;
+            }
+            users::tell(services, id, signed_in, at).await;
+        }
+        Err(Error::Rejected(rejection)) => {
+            // Whether it hears of it or not, it is closed.
+            post_to(services, id, &frame::error(&rejection).into()).await;
+            if let Err(fault) = lifecycle::drop_connection(services, id, at).await {
+                logged(id, &fault);
+            }
+        }
+        Err(Error::Fault(fault)) => {
+            logged(id, &fault);
+            reply(services, id, frame::failure(), at).await;
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! Reaping: what nobody else finishes. Every minute the index says what has fallen due: connections
-//! whose `$disconnect` never came or was not finished, those that are to be looked at, and channels
-//! whose announcer may have died.
+//! whose `$disconnect` never came or was not finished, those that are to be looked at, and channels and
+//! users whose announcer may have died.
 //!
 //! # The order of writes, what a half-done one leaves, and who repairs it
 //!
-//! It does what others would have done (`lifecycle.rs`, `attend.rs`), in their order. What it does
+//! It does what others would have done (`lifecycle.rs`, `attend.rs`, `users.rs`), in their order. What it does
 //! not finish stays due, and the next run takes it up.
 
 use futures_util::{StreamExt as _, stream};
@@ -24,6 +24,7 @@ use crate::limits::{REAP_CONCURRENCY, REAP_PATIENCE};
 use crate::schema::DUE_SHARDS;
 use crate::socket_id::ConnectionId;
 use crate::time::UnixMillis;
+use crate::users;
 
 /// When the reaper is to look at a new connection: at its expiry, or earlier if something may have
 /// to be done about it before.
@@ -107,6 +108,7 @@ async fn see_to(services: &Services, due: &Due, now: UnixMillis) -> Result<(), F
             let owner = lifecycle::operation_name()?;
             attend::take_up(services, of, &owner, now).await
         }
+        Due::User(of) => users::take_up(services, of, now).await,
     }
 }
 

@@ -13,7 +13,9 @@ pub struct Settings {
     pub client_events: bool,
     /// `subscription_count`: whether subscribers are told how many they are. Off.
     pub subscription_count: bool,
-    /// `watchlist`: whether signed-in users are told who of their watchlist is online. Off.
+    /// `watchlist`: whether signed-in users are told who of their watchlist is online. Off, because
+    /// it costs two writes for each user watched, and a post for each watcher of one that comes or
+    /// goes.
     pub watchlist: bool,
     /// `authorized_connections_timeout_seconds`: how long a connection may go without signing in
     /// or joining a channel that needs auth; 0 is for ever, the default.

@@ -101,13 +101,24 @@ pub fn admits(
     channel_data: Option<&str>,
     auth: &str,
 ) -> bool {
-    let Some((key, signature)) = auth.split_once(':') else {
-        return false;
-    };
     // Whatever the channel: what is sent along is signed along.
     let signed = match channel_data {
         Some(channel_data) => format!("{socket_id}:{channel}:{channel_data}"),
         None => format!("{socket_id}:{channel}"),
+    };
+    is_authorized(app, &signed, auth)
+}
+
+/// Whether `auth`, which is `KEY:HEX`, admits this socket as the user that `user_data` names. What
+/// admits to a channel never does: no channel's name holds a colon.
+#[must_use]
+pub fn signs_in(app: &App, socket_id: &SocketId, user_data: &str, auth: &str) -> bool {
+    is_authorized(app, &format!("{socket_id}::user::{user_data}"), auth)
+}
+
+fn is_authorized(app: &App, signed: &str, auth: &str) -> bool {
+    let Some((key, signature)) = auth.split_once(':') else {
+        return false;
     };
     app.has_key(key) & is_signed(app.secret(), signed.as_bytes(), signature)
 }
@@ -394,6 +405,40 @@ mod tests {
             &auth.to_uppercase(),
         ] {
             assert!(!admits(app, &socket_id, &private, None, auth), "{auth}");
+        }
+    }
+
+    #[test]
+    fn the_published_user_signature_signs_in_and_does_nothing_else() {
+        // "Generating authentication signatures".
+        let apps = apps();
+        let app = apps.by_id("3").expect("the app");
+        let socket_id = SocketId::parse("1234.1234").expect("an id");
+        let user_data = r#"{"id":"12345"}"#;
+        let auth =
+            "278d425bdf160c739803:4708d583dada6a56435fb8bc611c77c359a31eebde13337c16ab43aa6de336ba";
+        assert!(signs_in(app, &socket_id, user_data, auth));
+
+        let elsewhere = SocketId::parse("1234.1235").expect("an id");
+        assert!(!signs_in(app, &elsewhere, user_data, auth));
+        assert!(!signs_in(app, &socket_id, r#"{"id":"12346"}"#, auth));
+        assert!(!signs_in(app, &socket_id, r#"{"id": "12345"}"#, auth));
+        let other = apps.by_id("4").expect("the other app");
+        assert!(!signs_in(other, &socket_id, user_data, auth));
+        // Neither is good for the other.
+        let private = Channel::parse("private-foobar").expect("a name");
+        assert!(!admits(app, &socket_id, &private, Some(user_data), auth));
+        let of_channel =
+            "278d425bdf160c739803:58df8b0c36d6982b82c3ecf6b4662e34fe8c25bba48f5369f135bf843651c3a4";
+        assert!(!signs_in(app, &socket_id, "private-foobar", of_channel));
+        for auth in [
+            "",
+            ":",
+            "278d425bdf160c739803:",
+            &auth.to_uppercase(),
+            &auth.replace("278d", "378d"),
+        ] {
+            assert!(!signs_in(app, &socket_id, user_data, auth), "{auth}");
         }
     }
 }

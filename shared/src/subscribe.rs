@@ -250,6 +250,7 @@ fn may_join(
                 }
             }
         }
+        Kind::User if connection.signed_in_as() == channel.user_id() => Ok(None),
         Kind::User => Err(Rejection::UserChannel),
     }
 }
@@ -300,6 +301,7 @@ mod tests {
                 user,
                 channels: vec![ChannelPattern::parse(granted).expect(granted)],
             },
+            signed_in: None,
             subscriptions: (0..already)
                 .map(|n| OwnSubscription {
                     app_id: "1".to_owned(),

@@ -1,10 +1,14 @@
 //! Users: who a connection is, as the app's server has signed it or a token says it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::Rejection;
 use crate::limits::{USER_DATA_MAX_BYTES, USER_ID_MAX_CHARS, USER_INFO_MAX_BYTES, WATCHLIST_MAX};
+use crate::socket_id::ConnectionId;
+use crate::time::UnixMillis;
 
 /// A user: an id within its bounds, and what the others on a presence channel are shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,6 +124,31 @@ impl UserData {
     }
 }
 
+/// What is known of a user's connections, and of what those who watch it were told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserState {
+    /// Its signed-in connections, and when each stops counting as alive.
+    pub connections: BTreeMap<ConnectionId, UnixMillis>,
+    /// Whether the watchers were last told that it is online; `None` when they were told nothing.
+    pub announced: Option<bool>,
+}
+
+impl UserState {
+    /// Whether it is online: signed in on at least one connection that has not expired.
+    #[must_use]
+    pub fn is_online(&self, now: UnixMillis) -> bool {
+        self.connections
+            .values()
+            .any(|&expires_at| expires_at > now)
+    }
+
+    /// Whether the watchers have to be told something.
+    #[must_use]
+    pub fn is_untold(&self, now: UnixMillis) -> bool {
+        self.announced.unwrap_or_default() != self.is_online(now)
+    }
+}
+
 /// A JSON object in a string that the app's server has signed.
 fn read_signed<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
     if text.len() > USER_DATA_MAX_BYTES || !text.trim_start().starts_with('{') {
@@ -185,6 +214,32 @@ mod tests {
             let data = json!({"user_id": id, "user_info": info}).to_string();
             assert_eq!(User::of_channel_data(&data), Err(rejection));
         }
+    }
+
+    #[test]
+    fn a_user_is_online_on_one_connection_or_more() {
+        let state = |expiries: &[u64], announced: Option<bool>| UserState {
+            connections: expiries
+                .iter()
+                .map(|&expires_at| {
+                    let id = ConnectionId::new(expires_at.to_string());
+                    (id, UnixMillis(expires_at))
+                })
+                .collect(),
+            announced,
+        };
+        let now = UnixMillis(1_000);
+        for (expiries, online) in [
+            (&[][..], false),
+            (&[1_000][..], false),
+            (&[1_001][..], true),
+            (&[500, 2_000][..], true),
+        ] {
+            assert_eq!(state(expiries, None).is_online(now), online, "{expiries:?}");
+            assert!(!state(expiries, Some(online)).is_untold(now));
+            assert!(state(expiries, Some(!online)).is_untold(now));
+        }
+        assert!(!state(&[], None).is_untold(now) && state(&[2_000], None).is_untold(now));
     }
 
     #[test]

@@ -102,21 +102,6 @@ impl Begun {
     }
 }
 
-/// Waits until a request has met a fault: a lasting one twice, so that a repetition meets it, too. A
-/// conflict is not repeated.
-async fn met(stage: &Stage, case: Case) {
-    let started = std::time::Instant::now();
-    let repeated = case.lasting && case.fault != "conflict";
-    let wanted = if repeated { 2 } else { 1 };
-    loop {
-        let made = stage.faults().made().await;
-        if made.iter().filter(|made| made.fault.is_some()).count() >= wanted {
-            return;
-        }
-        assert!(started.elapsed() < tests::PATIENCE, "{case:?}: no fault");
-    }
-}
-
 fn stage() -> Stage {
     Stage::with(&["--reap-every", "1"])
 }
@@ -131,7 +116,7 @@ async fn who_joins_is_there_and_is_told_of_once() {
         stage.faults().forget().await;
         stage.fail("message", case).await;
         one.join().await;
-        met(&stage, case).await;
+        stage.met(case).await;
         stage.faults().lift().await;
         begun.push(one);
     }
@@ -166,13 +151,13 @@ async fn who_leaves_is_gone_and_is_told_of_once() {
         if function == "message" {
             let channel = json!({"channel": one.channel});
             one.other.send_event("pusher:unsubscribe", channel).await;
-            met(&stage, case).await;
+            stage.met(case).await;
             stage.faults().lift().await;
             begun.push((one, true));
         } else {
             let other = std::mem::replace(&mut one.other, Socket::connect(&stage).await);
             other.vanish();
-            met(&stage, case).await;
+            stage.met(case).await;
             stage.faults().lift().await;
             begun.push((one, false));
         }

@@ -67,6 +67,13 @@ impl Stage {
         ))
     }
 
+    /// The same where the app has watchlists, and a reaper that is never far.
+    pub(crate) fn of_watchers() -> Self {
+        let settings = json!({"watchlist": true});
+        let arguments = ["--faults", "--quiet", "--reap-every", "1"];
+        Self(System::start_with_app(&settings, &arguments))
+    }
+
     /// Has a function's write fail.
     pub(crate) async fn fail(&self, function: &str, case: Case) {
         let mut rule = json!({
@@ -76,6 +83,36 @@ impl Stage {
             rule["times"] = json!(1);
         }
         self.faults().set(json!([rule])).await;
+    }
+
+    /// Waits until a request has met a fault: a lasting one twice, so that a repetition meets it,
+    /// too. A conflict is not repeated.
+    pub(crate) async fn met(&self, case: Case) {
+        let started = std::time::Instant::now();
+        let repeated = case.lasting && case.fault != "conflict";
+        let wanted = if repeated { 2 } else { 1 };
+        loop {
+            let made = self.faults().made().await;
+            if made.iter().filter(|made| made.fault.is_some()).count() >= wanted {
+                return;
+            }
+            assert!(started.elapsed() < PATIENCE, "{case:?}: no fault");
+        }
+    }
+
+    /// Has the reaper finish what a `disconnect` has begun and Lambda has not repeated: after a
+    /// minute, whose time is made to pass.
+    pub(crate) async fn overdue(&self) {
+        for row in self.table().rows("conn/").await {
+            if row["closed"] == true && row.get("due_at").is_some() {
+                let due = json!({
+                    "Key": { "pk": { "S": row["pk"] }, "sk": { "S": "conn" } },
+                    "UpdateExpression": "SET due_at = :past",
+                    "ExpressionAttributeValues": { ":past": { "N": "1" } },
+                });
+                self.table().call("UpdateItem", due).await;
+            }
+        }
     }
 
     /// How many writes a function has made since they were forgotten.

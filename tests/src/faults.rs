@@ -32,14 +32,20 @@ impl Made {
     /// Whether it changes the table.
     #[must_use]
     pub fn is_write(&self) -> bool {
-        ["PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"]
-            .contains(&self.operation.as_str())
+        [
+            "PutItem",
+            "UpdateItem",
+            "DeleteItem",
+            "BatchWriteItem",
+            "TransactWriteItems",
+        ]
+        .contains(&self.operation.as_str())
     }
 
     /// Whether it reads the table.
     #[must_use]
     pub fn is_read(&self) -> bool {
-        ["Query", "GetItem"].contains(&self.operation.as_str())
+        ["Query", "GetItem", "BatchGetItem"].contains(&self.operation.as_str())
     }
 }
 

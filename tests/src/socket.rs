@@ -176,6 +176,53 @@ impl Socket {
         inner(&frame)["presence"].clone()
     }
 
+    /// The signature that the app's server gives this socket for a user.
+    #[must_use]
+    pub fn user_auth(&self, user_data: &str) -> String {
+        let signed = format!("{}::user::{user_data}", self.socket_id);
+        format!("local-key:{}", hmac_hex("local-secret", &signed))
+    }
+
+    /// Asks to sign in with the app's signature.
+    pub async fn ask_to_sign_in(&mut self, user_data: &Value) {
+        let user_data = user_data.to_string();
+        let data = json!({"auth": self.user_auth(&user_data), "user_data": user_data});
+        self.send_event("pusher:signin", data).await;
+    }
+
+    /// Signs in.
+    ///
+    /// # Panics
+    /// When the answer is anything else.
+    pub async fn sign_in(&mut self, user_data: Value) {
+        self.ask_to_sign_in(&user_data).await;
+        let frame = self.expect("pusher:signin_success").await;
+        assert_eq!(frame["data"], json!({"user_data": user_data.to_string()}));
+    }
+
+    /// The next frame, which must be about those that this socket watches: who of them has come
+    /// online, and who has gone.
+    ///
+    /// # Panics
+    /// When it is another, or has another form.
+    pub async fn watched(&mut self) -> (Vec<String>, Vec<String>) {
+        let frame = self.expect("pusher_internal:watchlist_events").await;
+        assert_eq!(frame.get("channel"), None, "{frame}");
+        let data = inner(&frame);
+        let (mut online, mut offline) = (Vec::new(), Vec::new());
+        for event in data["events"].as_array().expect("a list") {
+            let ids = event["user_ids"].as_array().expect("a list").iter();
+            let ids = ids.map(|id| id.as_str().expect("text").to_owned());
+            match event["name"].as_str() {
+                Some("online") => online.extend(ids),
+                Some("offline") => offline.extend(ids),
+                other => panic!("{other:?}: {frame}"),
+            }
+        }
+        assert!(!online.is_empty() || !offline.is_empty(), "{frame}");
+        (online, offline)
+    }
+
     /// Makes sure that nothing was sent before now: asks, and takes the answer next.
     pub async fn nothing_came(&mut self) {
         self.send_event("pusher:ping", json!({})).await;

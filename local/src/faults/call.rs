@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{Effect, Fault};
+use super::{Effect, Fault, batch};
 use crate::serve::json;
 
 /// A request on its way.
@@ -91,11 +91,12 @@ impl Known {
         ]
         .into_iter()
         .find_map(|pointer| body.pointer(pointer)?.as_str());
+        let partition = partition.or_else(|| batch::first_partition(&body));
         let index = body["IndexName"]
             .as_str()
             .map(|name| format!("index/{name}"));
         let target = index.unwrap_or_else(|| partition.unwrap_or_default().to_owned());
-        let consistent = body["ConsistentRead"] == true;
+        let consistent = body["ConsistentRead"] == true || batch::is_consistent(&body);
         if let Value::Object(fields) = &mut body {
             fields.insert("ReturnConsumedCapacity".to_owned(), json!("TOTAL"));
             call.body = body.to_string().into();
@@ -113,10 +114,13 @@ impl Known {
 /// What DynamoDB says that an answer has cost.
 pub(super) fn capacity_units(answer: &[u8]) -> f64 {
     let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
-    answer
-        .pointer("/ConsumedCapacity/CapacityUnits")
-        .and_then(Value::as_f64)
-        .unwrap_or_default()
+    // A batch answers with a list of them.
+    let consumed = &answer["ConsumedCapacity"];
+    let one = std::slice::from_ref(consumed);
+    let all = consumed.as_array().map_or(one, Vec::as_slice);
+    all.iter()
+        .filter_map(|consumed| consumed["CapacityUnits"].as_f64())
+        .sum()
 }
 
 /// A refusal in the words of the service that would make it.

@@ -24,7 +24,7 @@ use tokio::net::TcpListener;
 
 use super::call::{Call, Known, capacity_units, refuse};
 use super::in_force::InForce;
-use super::{Effect, Fault, Request, Rule};
+use super::{Effect, Fault, Request, Rule, batch};
 use crate::host::Host;
 use crate::queues::Queues;
 use crate::serve::{self, empty, json};
@@ -167,6 +167,7 @@ impl Proxy {
                 self.forward(&known, call, false).await?;
                 Err(Cut)
             }
+            Some(Fault::Partly) => self.forward_half(&known, call).await,
             Some(refusal @ (Fault::Throttle | Fault::Conflict | Fault::Gone | Fault::Fail)) => {
                 Ok((refuse(refusal, known.service), 0.0))
             }
@@ -219,6 +220,26 @@ impl Proxy {
             Effect::Other => 0.0,
             Effect::Read | Effect::Write => capacity_units(&body),
         };
+        Ok((Response::from_parts(parts, Body::from(body)), units))
+    }
+
+    /// Sends half of a batch on, and hands the rest back.
+    async fn forward_half(&self, known: &Known, mut call: Call) -> Result<(Response, f64), Cut> {
+        let Some((half, rest)) = batch::halves(&call.body) else {
+            return self.forward(known, call, false).await;
+        };
+        let Some(half) = half else {
+            let nothing = batch::handing_back(json!({}), rest);
+            return Ok((json(StatusCode::OK, &nothing), 0.0));
+        };
+        call.body = half.to_string().into();
+        let (response, units) = self.forward(known, call, false).await?;
+        let (mut parts, body) = response.into_parts();
+        let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
+        let answer = serde_json::from_slice(&body).unwrap_or_default();
+        // It is that of what was sent on.
+        parts.headers.remove("x-amz-crc32");
+        let body = batch::handing_back(answer, rest).to_string();
         Ok((Response::from_parts(parts, Body::from(body)), units))
     }
 

@@ -9,19 +9,27 @@
 //! | publication | `log/{app}/{channel}` | `{serial, 20 digits}` |
 //! | member of a presence channel | `memb/{app}/{channel}` | `{user_id}` |
 //! | token | `token/{SHA-256 in hex}` | `token` |
+//! | user, where it is signed in | `user/{app}/{user_id}` | `user` |
+//! | who watches a user | `watch/{app}/{user_id}` | `{connection_id}` |
+//! | whom a connection watches | `watches/{connection_id}` | `watches` |
 //!
-//! Connections, and channels while somebody announces on them, are also in the index of what falls
-//! due. Neither an app's id nor a channel's name can hold a `/`. Which operations follow one another,
+//! Connections, and channels and users while somebody announces on them or tells of them, are also in
+//! the index of what falls due. Neither an app's id nor a channel's name can hold a `/`; a user's id can,
+//! and stands last. Which operations follow one another,
 //! and what a crash between two leaves, is said in the use cases.
 
+mod batch;
 mod channel;
 mod connection;
 mod due;
 mod lease;
 mod log;
 mod member;
+mod signed_in;
 mod subscription;
 mod token;
+mod user;
+mod watch;
 
 use std::collections::HashMap;
 use std::error::Error as StdError;
@@ -37,16 +45,19 @@ use serde::de::DeserializeOwned;
 
 pub use self::channel::{Correction, Counted, NextSerial};
 pub use self::connection::{
-    ConnectionRows, ConnectionState, NewConnection, OwnSubscription, Recorded,
+    ConnectionRows, ConnectionState, NewConnection, OwnRows, OwnSubscription, Recorded,
 };
 pub use self::due::{Due, DuePage};
-pub use self::lease::{Lease, Released};
+pub use self::lease::{Lease, LeaseOn, Released};
 pub use self::log::{Appended, LogEntry, LogPage, LogRow};
 pub use self::member::{Join, MemberRow};
+pub use self::signed_in::{Identified, SignedIn};
 pub use self::subscription::{
-    OwnRow, Subscriber, SubscriberPut, SubscriberRow, SubscribersPage, Written,
+    OwnRow, PageStart, Subscriber, SubscriberPut, SubscriberRow, SubscribersPage, Written,
 };
 pub use self::token::{NewToken, Used};
+pub use self::user::{Change, UserLease};
+pub use self::watch::Watches;
 use crate::channel::Channel;
 use crate::config::Config;
 use crate::error::Fault;
@@ -70,6 +81,26 @@ impl ChannelKey {
         Self {
             app_id: app_id.to_owned(),
             channel: channel.clone(),
+        }
+    }
+}
+
+/// A user of an app: what a user's rows are keyed by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct UserKey {
+    /// The app's id.
+    pub app_id: String,
+    /// The user's id.
+    pub user_id: String,
+}
+
+impl UserKey {
+    /// The user `user_id` of the app `app_id`.
+    #[must_use]
+    pub fn new(app_id: &str, user_id: &str) -> Self {
+        Self {
+            app_id: app_id.to_owned(),
+            user_id: user_id.to_owned(),
         }
     }
 }
@@ -111,7 +142,7 @@ impl Table {
 
 /// The partition keys.
 mod partition {
-    use super::{Channel, ChannelKey, ConnectionId};
+    use super::{Channel, ChannelKey, ConnectionId, UserKey};
 
     pub(super) fn connection(id: &ConnectionId) -> String {
         format!("conn/{id}")
@@ -145,14 +176,34 @@ mod partition {
         Some(ChannelKey::new(app_id, &Channel::parse(name).ok()?))
     }
 
+    /// The user whose row's partition this is.
+    pub(super) fn of_user(partition: &str) -> Option<UserKey> {
+        let (app_id, user_id) = partition.strip_prefix("user/")?.split_once('/')?;
+        Some(UserKey::new(app_id, user_id))
+    }
+
     pub(super) fn token(digest: &str) -> String {
         format!("token/{digest}")
+    }
+
+    pub(super) fn user(of: &UserKey) -> String {
+        format!("user/{}/{}", of.app_id, of.user_id)
+    }
+
+    pub(super) fn watchers(of: &UserKey) -> String {
+        format!("watch/{}/{}", of.app_id, of.user_id)
+    }
+
+    pub(super) fn watches(id: &ConnectionId) -> String {
+        format!("watches/{id}")
     }
 
     /// The sort keys of the rows that are alone under theirs.
     pub(super) const CONNECTION: &str = "conn";
     pub(super) const CHANNEL: &str = "chan";
     pub(super) const TOKEN: &str = "token";
+    pub(super) const USER: &str = "user";
+    pub(super) const WATCHES: &str = "watches";
 
     const OWN: &str = "sub/";
 

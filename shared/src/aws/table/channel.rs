@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::ReturnValue;
 use serde::Deserialize;
 
 use super::lease::{self, LeaseRow};
-use super::{ChannelKey, Item, Lease, Table, conditional, fault, number, read};
+use super::{ChannelKey, Item, Lease, Table, conditional, fault, number, partition, read};
 use crate::error::Fault;
 use crate::limits::{CHANNEL_IDLE_SECS, JOIN_GRACE_SECS};
 use crate::schema::TTL;
@@ -152,7 +152,7 @@ impl Table {
         };
         if let Some(owner) = owner {
             let update = counting(&format!(", {}", lease::TAKE), ", changes :one");
-            let update = lease::taking(update, of, owner, crate::aws::now());
+            let update = lease::taking(update, &partition::channel(of), owner, crate::aws::now());
             let update = update.condition_expression(lease::FREE);
             if let Some(counted) = conditional(OPERATION, update.send().await)? {
                 return Counted::read(OPERATION, counted.attributes, Some(owner));
@@ -189,7 +189,7 @@ impl Table {
             let free = format!(" AND ({})", lease::FREE);
             let update = counting(&set, ", changes :one", &free)
                 .expression_attribute_values(":one", number(1));
-            let update = lease::taking(update, of, owner, crate::aws::now());
+            let update = lease::taking(update, &partition::channel(of), owner, crate::aws::now());
             let counted = update.customize().config_override(once()).send().await;
             if let Some(counted) = conditional(OPERATION, counted)? {
                 let before: LeaseRow = read(OPERATION, counted.attributes.unwrap_or_default())?;

@@ -5,7 +5,10 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use serde::Deserialize;
 
-use super::{Item, Table, conditional, due, fault, item, number, partition, read, string};
+use super::{
+    Item, SignedIn, Table, conditional, due, fault, item, number, partition, read, signed_in,
+    string,
+};
 use crate::channel::Channel;
 use crate::error::Fault;
 use crate::limits::{CLOSED_MARK_SECS, ROW_SLACK_SECS};
@@ -52,6 +55,8 @@ pub struct ConnectionRows {
     pub expires_at: UnixMillis,
     /// What its token granted.
     pub grant: Grant,
+    /// As whom it has signed in, if it has.
+    pub signed_in: Option<SignedIn>,
     /// What it is subscribed to, without what it has left.
     pub subscriptions: Vec<OwnSubscription>,
     /// Whether it has left a channel that needs auth not long ago.
@@ -62,16 +67,23 @@ pub struct ConnectionRows {
 #[derive(Debug)]
 pub enum ConnectionState {
     /// It does.
-    Live(ConnectionRows),
+    Live(Box<ConnectionRows>),
     /// It is closed, expired or was never recorded.
     Over,
 }
 
 impl ConnectionRows {
-    /// Who it is: the user that its token names.
+    /// Who it is: as whom it has signed in, or else whom its token names.
     #[must_use]
     pub fn user(&self) -> Option<&User> {
-        self.grant.user.as_ref()
+        let signed_in = self.signed_in.as_ref().map(|signed_in| &signed_in.user);
+        signed_in.or(self.grant.user.as_ref())
+    }
+
+    /// The id of the user as whom it has signed in. A token alone signs nobody in.
+    #[must_use]
+    pub fn signed_in_as(&self) -> Option<&str> {
+        self.signed_in.as_ref().map(|signed_in| signed_in.user.id())
     }
 
     /// Whether anybody has vouched for it: it has a user, or is on a channel that needs auth, or
@@ -85,10 +97,15 @@ impl ConnectionRows {
         on_one || self.left_authorized || self.user().is_some()
     }
 
-    /// Whether it is on a presence channel.
+    /// Whether others are told that it is there: it is on a presence channel, or signed in where
+    /// users are watched.
     #[must_use]
     pub fn is_present(&self) -> bool {
-        self.subscriptions.iter().any(|own| own.user_id.is_some())
+        let watched = self
+            .signed_in
+            .as_ref()
+            .is_some_and(|signed_in| signed_in.announces);
+        watched || self.subscriptions.iter().any(|own| own.user_id.is_some())
     }
 
     /// Its subscription to a channel, if there is one.
@@ -98,6 +115,15 @@ impl ConnectionRows {
             .iter()
             .find(|own| own.channel == *channel)
     }
+}
+
+/// All that can hang on a connection, live or not, from one consistent query.
+#[derive(Debug)]
+pub struct OwnRows {
+    /// As whom it has signed in, if it has.
+    pub signed_in: Option<SignedIn>,
+    /// Every channel that it has ever joined, left or not.
+    pub subscriptions: Vec<OwnSubscription>,
 }
 
 /// What a connection's own row says about a channel, left or not: enough to undo it.
@@ -125,6 +151,13 @@ struct ConnectionRow {
     grant: Option<String>,
     #[serde(default)]
     closed: bool,
+}
+
+/// Whether a row of a connection's partition is the connection's own.
+fn is_connection(row: &Item) -> bool {
+    row.get(SORT_KEY)
+        .and_then(|key| key.as_s().ok())
+        .is_some_and(|key| key == partition::CONNECTION)
 }
 
 #[derive(Deserialize)]
@@ -211,7 +244,7 @@ impl Table {
         self.connection_state(id, now)
             .await
             .map(|state| match state {
-                ConnectionState::Live(connection) => Some(connection),
+                ConnectionState::Live(connection) => Some(*connection),
                 ConnectionState::Over => None,
             })
     }
@@ -227,14 +260,12 @@ impl Table {
     ) -> Result<ConnectionState, Fault> {
         const OPERATION: &str = "read connection";
         let mut own = None;
+        let mut signed_in = None;
         let mut subscriptions = Vec::new();
         let mut left_authorized = false;
         for row in self.connection_partition(OPERATION, id).await? {
-            if row
-                .get(SORT_KEY)
-                .and_then(|key| key.as_s().ok())
-                .is_some_and(|key| key == partition::CONNECTION)
-            {
+            if is_connection(&row) {
+                signed_in = signed_in::read_from(OPERATION, &row)?;
                 own = Some(read::<ConnectionRow>(OPERATION, row)?);
             } else {
                 let row: OwnItem = read(OPERATION, row)?;
@@ -264,29 +295,34 @@ impl Table {
                 source: source.into(),
             })?
             .unwrap_or_default();
-        Ok(ConnectionState::Live(ConnectionRows {
+        Ok(ConnectionState::Live(Box::new(ConnectionRows {
             app_id,
             connected_at,
             expires_at,
             grant,
+            signed_in,
             subscriptions,
             left_authorized,
-        }))
+        })))
     }
 
-    /// Every channel that a connection has ever joined, left or not: all that can hang on it.
-    /// One consistent query.
+    /// Reads all that can hang on a connection: one consistent query.
     ///
     /// # Errors
     /// [`Fault::Table`], [`Fault::Row`].
-    pub async fn own_subscriptions(
-        &self,
-        id: &ConnectionId,
-    ) -> Result<Vec<OwnSubscription>, Fault> {
-        const OPERATION: &str = "read own subscriptions";
-        let mut own = Vec::new();
+    pub async fn own_rows(&self, id: &ConnectionId) -> Result<OwnRows, Fault> {
+        const OPERATION: &str = "read own rows";
+        let mut own = OwnRows {
+            signed_in: None,
+            subscriptions: Vec::new(),
+        };
         for row in self.connection_partition(OPERATION, id).await? {
-            own.extend(read::<OwnItem>(OPERATION, row)?.joined());
+            if is_connection(&row) {
+                own.signed_in = signed_in::read_from(OPERATION, &row)?;
+            } else {
+                own.subscriptions
+                    .extend(read::<OwnItem>(OPERATION, row)?.joined());
+            }
         }
         Ok(own)
     }

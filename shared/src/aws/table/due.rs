@@ -1,11 +1,11 @@
-//! What falls due: connections that have outlived their time, and channels whose announcer may have
-//! died. The index is sharded, and only its keys are projected, so it changes on transitions alone.
+//! What falls due: connections that have outlived their time, and channels and users whose announcer
+//! may have died. The index is sharded, and only its keys are projected, so it changes on transitions alone.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{ChannelKey, Item, Table, fault, number, partition, string};
+use super::{ChannelKey, Item, Table, UserKey, fault, number, partition, string};
 use crate::error::Fault;
 use crate::schema::{DUE_AT, DUE_INDEX, DUE_SHARD, DUE_SHARDS, PARTITION_KEY};
 use crate::socket_id::ConnectionId;
@@ -21,6 +21,8 @@ pub enum Due {
     Connection(ConnectionId),
     /// A channel that somebody has begun to announce on.
     Channel(ChannelKey),
+    /// A user of whom somebody has begun to tell.
+    User(UserKey),
 }
 
 /// Some of what is due.
@@ -74,6 +76,7 @@ impl Table {
             partition::of_connection(partition)
                 .map(Due::Connection)
                 .or_else(|| partition::of_channel(partition).map(Due::Channel))
+                .or_else(|| partition::of_user(partition).map(Due::User))
         };
         let rows = page.items.unwrap_or_default();
         Ok(DuePage {
@@ -103,5 +106,8 @@ mod tests {
         );
         assert_eq!(partition::of_channel(&partition::members(&of)), None);
         assert_eq!(partition::of_channel("chan/1/a/b"), None);
+        let of = UserKey::new("1", "a/b");
+        assert_eq!(partition::of_user(&partition::user(&of)), Some(of.clone()));
+        assert_eq!(partition::of_user(&partition::watchers(&of)), None);
     }
 }

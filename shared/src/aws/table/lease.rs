@@ -1,19 +1,22 @@
-//! The lease on a channel's announcements, kept on the channel's item: one announcer at a time.
+//! The lease on announcements, kept on a channel's item or a user's row: one announcer at a time.
 //!
 //! Whoever changes who is on a channel marks the item changed (`changes`) after the change and then
-//! tries to take the lease. The holder tells everybody and gives the lease back only if `changes`
+//! tries to take the lease; a user's row is changed and marked at once. The holder tells everybody and
+//! gives the lease back only if `changes`
 //! is still what it was when it last looked, so a change is told of by its author or by the holder.
-//! A lease ends by itself; while there is one the channel is in the index of what falls due, so
+//! A lease ends by itself; while there is one its row is in the index of what falls due, so
 //! that the reaper takes over from a holder that died.
 
 use std::time::Duration;
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use serde::Deserialize;
 
-use super::{ChannelKey, Table, conditional, due, fault, number, partition, read, string};
+use super::{
+    ChannelKey, Item, Table, UserKey, conditional, due, fault, number, partition, read, string,
+};
 use crate::aws::now;
 use crate::error::Fault;
 use crate::schema::{DUE_AT, DUE_SHARD, PARTITION_KEY, SORT_KEY};
@@ -23,8 +26,10 @@ use crate::time::UnixMillis;
 /// enough that a holder that died is replaced soon.
 const LEASE: Duration = Duration::from_secs(10);
 /// Times a lease that was just given back is asked for.
-const CLAIMS: usize = 8;
+pub(super) const CLAIMS: usize = 8;
 
+/// The operation, as the log knows it.
+pub(super) const GIVE_BACK: &str = "give the lease back";
 /// The condition under which a lease can be taken. Our own, met again, is one whose answer was lost.
 pub(super) const FREE: &str =
     "attribute_not_exists(#lease) OR lease_until < :clock OR #lease = :owner";
@@ -32,7 +37,16 @@ pub(super) const FREE: &str =
 pub(super) const TAKE: &str =
     "#lease = :owner, lease_until = :until, #due_shard = :due_shard, #due_at = :until";
 
-/// The right to announce on a channel.
+/// Where a lease is kept.
+#[derive(Clone, Copy, Debug)]
+pub enum LeaseOn<'a> {
+    /// On a channel's item: who comes and goes there.
+    Channel(&'a ChannelKey),
+    /// On a user's row: that it comes online and goes.
+    User(&'a UserKey),
+}
+
+/// The right to announce.
 #[derive(Debug)]
 pub struct Lease {
     owner: String,
@@ -42,13 +56,19 @@ pub struct Lease {
     pub after_crash: bool,
 }
 
+impl Lease {
+    pub(super) fn owner(&self) -> &str {
+        &self.owner
+    }
+}
+
 /// What giving a lease back came to.
 #[derive(Debug)]
-pub enum Released {
+pub enum Released<L = Lease> {
     /// It is given back, and everything was told.
     Yes,
     /// There were more changes: it is still held, for another look.
-    Changed(Lease),
+    Changed(L),
     /// Somebody else has it: it had ended.
     Lost,
 }
@@ -64,7 +84,16 @@ pub(super) struct LeaseRow {
 }
 
 impl LeaseRow {
-    /// The lease that was taken from an item which said this before.
+    /// The lease of a holder that has looked and still has it.
+    fn held_by(&self, owner: &str) -> Option<Lease> {
+        (self.lease.as_deref() == Some(owner)).then(|| Lease {
+            owner: owner.to_owned(),
+            changes: self.changes,
+            after_crash: false,
+        })
+    }
+
+    /// The lease that was taken from a row which said this before.
     pub(super) fn taken_by(self, owner: &str) -> Lease {
         Lease {
             owner: owner.to_owned(),
@@ -82,7 +111,7 @@ impl LeaseRow {
 /// Names and values that [`FREE`] and [`TAKE`] need.
 pub(super) fn taking(
     update: UpdateItemFluentBuilder,
-    of: &ChannelKey,
+    partition: &str,
     owner: &str,
     clock: UnixMillis,
 ) -> UpdateItemFluentBuilder {
@@ -94,10 +123,17 @@ pub(super) fn taking(
         .expression_attribute_values(":owner", string(owner))
         .expression_attribute_values(":clock", number(clock.0))
         .expression_attribute_values(":until", number(until))
-        .expression_attribute_values(":due_shard", due::shard_of(&partition::channel(of)))
+        .expression_attribute_values(":due_shard", due::shard_of(partition))
 }
 
 impl Table {
+    fn update_leased(&self, on: LeaseOn<'_>) -> UpdateItemFluentBuilder {
+        match on {
+            LeaseOn::Channel(of) => self.update_channel(of),
+            LeaseOn::User(of) => self.update_user(of),
+        }
+    }
+
     pub(super) fn update_channel(&self, of: &ChannelKey) -> UpdateItemFluentBuilder {
         self.client
             .update_item()
@@ -114,11 +150,16 @@ impl Table {
     pub async fn claim(&self, of: &ChannelKey, owner: &str) -> Result<Option<Lease>, Fault> {
         const OPERATION: &str = "take the lease";
         for _ in 0..CLAIMS {
-            let take = taking(self.update_channel(of), of, owner, now())
-                .update_expression(format!("SET {TAKE} ADD changes :one"))
-                .condition_expression(FREE)
-                .expression_attribute_values(":one", number(1))
-                .return_values(ReturnValue::AllOld);
+            let take = taking(
+                self.update_channel(of),
+                &partition::channel(of),
+                owner,
+                now(),
+            )
+            .update_expression(format!("SET {TAKE} ADD changes :one"))
+            .condition_expression(FREE)
+            .expression_attribute_values(":one", number(1))
+            .return_values(ReturnValue::AllOld);
             if let Some(taken) = conditional(OPERATION, take.send().await)? {
                 let before: LeaseRow = read(OPERATION, taken.attributes.unwrap_or_default())?;
                 return Ok(Some(before.taken_by(owner)));
@@ -149,37 +190,47 @@ impl Table {
         lease: Lease,
         members: usize,
     ) -> Result<Released, Fault> {
-        const OPERATION: &str = "give the lease back";
+        let on = LeaseOn::Channel(of);
+        let kept = self
+            .give_back(on, &lease, "members", number(members))
+            .await?;
+        let Some(kept) = kept else {
+            return Ok(Released::Yes);
+        };
+        let held = held(GIVE_BACK, kept, &lease.owner)?;
+        Ok(held.map_or(Released::Lost, Released::Changed))
+    }
+
+    /// Gives a lease back with a note of what was told, if nothing has changed since its holder
+    /// looked. Otherwise answers the row.
+    pub(super) async fn give_back(
+        &self,
+        on: LeaseOn<'_>,
+        lease: &Lease,
+        note: &'static str,
+        told: AttributeValue,
+    ) -> Result<Option<Item>, Fault> {
         let update = self
-            .update_channel(of)
-            .update_expression(
-                "SET members = :members REMOVE #lease, lease_until, #due_shard, #due_at",
-            )
+            .update_leased(on)
+            .update_expression("SET #note = :told REMOVE #lease, lease_until, #due_shard, #due_at")
             .condition_expression("#lease = :owner AND changes = :changes")
             .expression_attribute_names("#lease", "lease")
             .expression_attribute_names("#due_shard", DUE_SHARD)
             .expression_attribute_names("#due_at", DUE_AT)
-            .expression_attribute_values(":members", number(members))
+            .expression_attribute_names("#note", note)
+            .expression_attribute_values(":told", told)
             .expression_attribute_values(":owner", string(&lease.owner))
             .expression_attribute_values(":changes", number(lease.changes))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let Err(error) = update.send().await else {
-            return Ok(Released::Yes);
+            return Ok(None);
         };
         let Some(UpdateItemError::ConditionalCheckFailedException(failed)) =
             error.as_service_error()
         else {
-            return Err(fault(OPERATION, error));
+            return Err(fault(GIVE_BACK, error));
         };
-        let row: LeaseRow = read(OPERATION, failed.item.clone().unwrap_or_default())?;
-        Ok(if row.lease.as_ref() == Some(&lease.owner) {
-            Released::Changed(Lease {
-                changes: row.changes,
-                ..lease
-            })
-        } else {
-            Released::Lost
-        })
+        Ok(Some(failed.item.clone().unwrap_or_default()))
     }
 
     /// Makes a lease last longer. `false`: somebody else has it by now. One write; may be
@@ -187,11 +238,11 @@ impl Table {
     ///
     /// # Errors
     /// [`Fault::Table`]: it may or may not last longer.
-    pub async fn renew(&self, of: &ChannelKey, lease: &Lease) -> Result<bool, Fault> {
+    pub async fn renew(&self, on: LeaseOn<'_>, lease: &Lease) -> Result<bool, Fault> {
         let clock = now();
         let until = clock.0.saturating_add(LEASE.as_secs() * 1_000);
         let update = self
-            .update_channel(of)
+            .update_leased(on)
             .update_expression("SET lease_until = :until, #due_at = :until")
             .condition_expression("#lease = :owner")
             .expression_attribute_names("#lease", "lease")
@@ -217,4 +268,18 @@ impl Table {
             .expression_attribute_values(":owner", string(&lease.owner));
         conditional("hand the lease over", update.send().await).map(drop)
     }
+}
+
+/// Whether a row's lease can be taken.
+pub(super) fn is_free(operation: &'static str, item: Item) -> Result<bool, Fault> {
+    read::<LeaseRow>(operation, item).map(|row| row.is_free(now()))
+}
+
+/// The lease of a holder that has looked and still has it, if it has.
+pub(super) fn held(
+    operation: &'static str,
+    item: Item,
+    owner: &str,
+) -> Result<Option<Lease>, Fault> {
+    read::<LeaseRow>(operation, item).map(|row| row.held_by(owner))
 }

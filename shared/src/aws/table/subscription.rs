@@ -49,7 +49,7 @@ pub enum Written {
     Before(UnixMillis),
 }
 
-/// A subscriber, as a fan-out meets it.
+/// A subscriber, or a watcher, as who posts to it meets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubscriberRow {
     /// The connection.
@@ -58,13 +58,16 @@ pub struct SubscriberRow {
     pub expires_at: UnixMillis,
 }
 
+/// Where a page begins.
+pub type PageStart = HashMap<String, AttributeValue>;
+
 /// Some subscribers of one shard.
 #[derive(Debug)]
 pub struct SubscribersPage {
     /// Those on this page.
     pub subscribers: Vec<SubscriberRow>,
     /// Where the next page begins; `None` after the last.
-    pub next: Option<HashMap<String, AttributeValue>>,
+    pub next: Option<PageStart>,
 }
 
 #[derive(Deserialize)]
@@ -305,7 +308,18 @@ impl Table {
         &self,
         of: &ChannelKey,
         shard: u32,
-        start: Option<HashMap<String, AttributeValue>>,
+        start: Option<PageStart>,
+    ) -> Result<SubscribersPage, Fault> {
+        self.connections_under("read subscribers", partition::subscribers(of, shard), start)
+            .await
+    }
+
+    /// Reads some rows whose sort keys are connections.
+    pub(super) async fn connections_under(
+        &self,
+        operation: &'static str,
+        partition: String,
+        start: Option<PageStart>,
     ) -> Result<SubscribersPage, Fault> {
         let query = self
             .client
@@ -313,14 +327,14 @@ impl Table {
             .table_name(&self.name)
             .consistent_read(true)
             .key_condition_expression("pk = :pk")
-            .expression_attribute_values(":pk", string(partition::subscribers(of, shard)))
+            .expression_attribute_values(":pk", string(partition))
             .projection_expression("sk, #ttl")
             .expression_attribute_names("#ttl", TTL)
             .set_exclusive_start_key(start);
         let page = query
             .send()
             .await
-            .map_err(|error| fault("read subscribers", error))?;
+            .map_err(|error| fault(operation, error))?;
         let subscribers = page
             .items
             .unwrap_or_default()

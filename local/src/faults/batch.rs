@@ -1,0 +1,103 @@
+//! Batches, as the proxy looks into them: `BatchGetItem` and `BatchWriteItem` on one table.
+
+use serde_json::{Value, json};
+
+/// The rows that a batch is about, as its body lists them.
+fn rows(body: &Value) -> Option<&Vec<Value>> {
+    let of_table = body["RequestItems"].as_object()?.values().next()?;
+    of_table.as_array().or_else(|| of_table["Keys"].as_array())
+}
+
+/// The partition of a batch's first row.
+pub(super) fn first_partition(body: &Value) -> Option<&str> {
+    let row = rows(body)?.first()?;
+    ["/pk/S", "/PutRequest/Item/pk/S", "/DeleteRequest/Key/pk/S"]
+        .into_iter()
+        .find_map(|pointer| row.pointer(pointer)?.as_str())
+}
+
+/// Whether a batch that reads asks for the latest.
+pub(super) fn is_consistent(body: &Value) -> bool {
+    let tables = body["RequestItems"].as_object();
+    tables.is_some_and(|tables| tables.values().all(|of| of["ConsistentRead"] == true))
+}
+
+/// A batch as two: the first half of its rows, rounded down, if that is any; and the items of the
+/// rest. `None`: it is no batch.
+pub(super) fn halves(body: &[u8]) -> Option<(Option<Value>, Value)> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    let rows = rows(&body)?;
+    let (first, rest) = rows.split_at(rows.len() / 2);
+    let with = |rows: &[Value]| {
+        let mut body = body.clone();
+        for of_table in body["RequestItems"].as_object_mut()?.values_mut() {
+            if of_table.is_array() {
+                *of_table = json!(rows);
+            } else {
+                of_table["Keys"] = json!(rows);
+            }
+        }
+        Some(body)
+    };
+    let rest = with(rest)?["RequestItems"].take();
+    let half = if first.is_empty() { None } else { with(first) };
+    Some((half, rest))
+}
+
+/// An answer that hands items back.
+pub(super) fn handing_back(mut answer: Value, items: Value) -> Value {
+    let reads = items
+        .as_object()
+        .is_some_and(|tables| tables.values().all(Value::is_object));
+    let name = if reads {
+        "UnprocessedKeys"
+    } else {
+        "UnprocessedItems"
+    };
+    if let Value::Object(fields) = &mut answer {
+        fields.insert(name.to_owned(), items);
+    }
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(pk: &str) -> Value {
+        json!({ "pk": { "S": pk } })
+    }
+
+    #[test]
+    fn a_batch_is_known_by_its_rows() {
+        let read = json!({ "RequestItems": { "t": { "Keys": [key("a"), key("b")], "ConsistentRead": true } } });
+        assert_eq!(first_partition(&read), Some("a"));
+        assert!(is_consistent(&read));
+        let write = json!({ "RequestItems": { "t": [{ "PutRequest": { "Item": key("a") } }, { "DeleteRequest": { "Key": key("b") } }] } });
+        assert_eq!(first_partition(&write), Some("a"));
+        assert!(!is_consistent(&write));
+        for other in [json!({}), json!({ "Key": key("a") })] {
+            assert_eq!(first_partition(&other), None);
+            assert!(!is_consistent(&other) && halves(other.to_string().as_bytes()).is_none());
+        }
+    }
+
+    #[test]
+    fn half_of_a_batch_is_sent_on_and_the_rest_handed_back() {
+        let batch = |rows: &[Value]| json!({ "RequestItems": { "t": rows } });
+        let delete = |pk: &str| json!({ "DeleteRequest": { "Key": key(pk) } });
+        let all = [delete("a"), delete("b"), delete("c")];
+        let (half, rest) = halves(batch(&all).to_string().as_bytes()).expect("a batch");
+        assert_eq!(half, Some(batch(&all[..1])));
+        let answer = handing_back(json!({}), rest);
+        assert_eq!(answer, json!({ "UnprocessedItems": { "t": &all[1..] } }));
+
+        let read = |keys: &[Value]| json!({ "RequestItems": { "t": { "Keys": keys } } });
+        let (half, rest) = halves(read(&[key("a")]).to_string().as_bytes()).expect("a batch");
+        assert_eq!(half, None);
+        let answer = handing_back(json!({ "Responses": {} }), rest);
+        let expected =
+            json!({ "Responses": {}, "UnprocessedKeys": { "t": { "Keys": [key("a")] } } });
+        assert_eq!(answer, expected);
+    }
+}
