@@ -58,6 +58,11 @@ fn they_use_channels() {
 }
 
 #[test]
+fn they_talk_and_are_shown_what_was_said() {
+    run("events.test.mjs", &System::start_featured(&[]));
+}
+
+#[test]
 fn they_come_back() {
     run(
         "reconnecting.test.mjs",

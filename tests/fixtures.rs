@@ -12,7 +12,7 @@ const POST: &str = "PostToConnection";
 
 /// An event, the status that it is answered with, and what is asked of AWS for it, in order. The
 /// gateway has no such connection: who answers it finds out and forgets it.
-const EVENTS: [(&str, u64, &[&str]); 30] = [
+const EVENTS: [(&str, u64, &[&str]); 32] = [
     ("connect", 200, &[PUT]),
     // What it asks of itself with `GREET_VIA=invoke`.
     ("connect-greet", 200, &[]),
@@ -25,6 +25,13 @@ const EVENTS: [(&str, u64, &[&str]); 30] = [
     ("message-ping", 200, &[POST, UPDATE, QUERY, UPDATE]),
     (
         "message-subscribe",
+        200,
+        &[
+            QUERY, UPDATE, PUT, PUT, POST, UPDATE, QUERY, DELETE, UPDATE, DELETE, UPDATE,
+        ],
+    ),
+    (
+        "message-subscribe-cache",
         200,
         &[
             QUERY, UPDATE, PUT, PUT, POST, UPDATE, QUERY, DELETE, UPDATE, DELETE, UPDATE,
@@ -55,6 +62,7 @@ const EVENTS: [(&str, u64, &[&str]); 30] = [
     ("publisher", 200, &[UPDATE, PUT]),
     ("publisher-bad-channel", 400, &[]),
     ("publisher-base64-body", 200, &[UPDATE, PUT]),
+    ("publisher-cache-channel", 200, &[UPDATE, PUT, PUT]),
     ("publisher-expired", 401, &[]),
     ("publisher-leave-out-the-sender", 200, &[UPDATE, PUT]),
     (

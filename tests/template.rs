@@ -145,6 +145,7 @@ async fn everything(system: &System) {
         forgotten(system, "b").await;
         faults.lift().await;
     }
+    socket.subscribe("cache-e").await;
     // `publisher`: the same with recipients.
     for fault in ["gone", "throttle"] {
         let mut socket = Socket::connect(system).await;
@@ -163,6 +164,7 @@ async fn everything(system: &System) {
         .post("/apps/1001/events", event("d").to_string())
         .await;
     system.publish(event("d")).await;
+    system.publish(event("cache-e")).await;
     let started = std::time::Instant::now();
     while system.poll("channels=d").await.json()["events"] == json!([]) {
         assert!(started.elapsed() < PATIENCE, "nothing is shown");
@@ -180,7 +182,7 @@ async fn everything(system: &System) {
 /// one who waits and can come, and one for whom there is no room.
 async fn presence(system: &System, function: &str) {
     let faults = system.faults();
-    let channel = &format!("presence-{function}");
+    let channel = &format!("presence-cache-{function}");
     let grant = json!({"user_id": "b", "channels": [channel], "reconnect_seconds": 60});
     let path = format!(
         "/token/{}/app/local-key?protocol=7",

@@ -10,6 +10,8 @@ mod faults;
 mod gateway;
 #[path = "wire/hostile.rs"]
 mod hostile;
+#[path = "wire/keeping.rs"]
+mod keeping;
 #[path = "wire/leaving.rs"]
 mod leaving;
 #[path = "wire/messages.rs"]

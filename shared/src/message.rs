@@ -4,9 +4,8 @@ use bytes::Bytes;
 
 use crate::aws::Services;
 use crate::error::{Error, Fault, Rejection, chain};
-use crate::fanout::{Recipient, deliver_to};
 use crate::frame::{self, BadFrame, ClientFrame};
-use crate::lifecycle;
+use crate::reply;
 use crate::socket_id::ConnectionId;
 use crate::subscribe::{self, Subscribe, Subscribed};
 use crate::time::UnixMillis;
@@ -39,19 +38,20 @@ pub async fn receive(services: &Services, message: Message) {
                 auth,
                 channel_data,
             };
-            Some(
-                match subscribe::subscribe(services, &id, request, at).await {
-                    Ok(Subscribed::Acknowledge) => frame::subscription_succeeded(&channel, None),
-                    Ok(Subscribed::Announced) => return,
-                    Err(Error::Rejected(rejection)) => {
-                        frame::subscription_error(channel.as_str(), &rejection)
-                    }
-                    Err(Error::Fault(fault)) => {
-                        logged(&id, &fault);
-                        frame::subscription_failure(&channel)
-                    }
-                },
-            )
+            match subscribe::subscribe(services, &id, request, at).await {
+                Ok(Subscribed::Acknowledge { of }) => {
+                    reply::acknowledge(services, &id, &of, at).await;
+                    None
+                }
+                Ok(Subscribed::Announced) => None,
+                Err(Error::Rejected(rejection)) => {
+                    Some(frame::subscription_error(channel.as_str(), &rejection))
+                }
+                Err(Error::Fault(fault)) => {
+                    logged(&id, &fault);
+                    Some(frame::subscription_failure(&channel))
+                }
+            }
         }
         Ok(ClientFrame::Unsubscribe { channel }) => {
             match subscribe::unsubscribe(services, &id, &channel, at).await {
@@ -72,7 +72,7 @@ pub async fn receive(services: &Services, message: Message) {
         }) => Some(refusal(&rejection, subscribing_to.as_deref())),
     };
     if let Some(answer) = answer {
-        reply(services, &id, answer, at).await;
+        reply::reply(services, &id, answer, at).await;
     }
 }
 
@@ -80,20 +80,6 @@ fn refusal(rejection: &Rejection, subscribing_to: Option<&str>) -> Bytes {
     match subscribing_to {
         Some(channel) => frame::subscription_error(channel, rejection),
         None => frame::error(rejection),
-    }
-}
-
-/// Answers the sender. One that is gone is forgotten: its `$disconnect` may have run before what
-/// was just written.
-async fn reply(services: &Services, id: &ConnectionId, answer: Bytes, now: UnixMillis) {
-    match deliver_to(services, id, &answer.into(), now).await {
-        Recipient::Served => {}
-        Recipient::Gone => {
-            if let Err(fault) = lifecycle::forget(services, id, now).await {
-                logged(id, &fault);
-            }
-        }
-        Recipient::Failed(fault) => logged(id, &fault),
     }
 }
 

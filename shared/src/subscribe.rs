@@ -42,10 +42,13 @@ pub struct Subscribe {
 }
 
 /// Who acknowledges a subscription.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Subscribed {
     /// Whoever asked for it, now.
-    Acknowledge,
+    Acknowledge {
+        /// The channel.
+        of: ChannelKey,
+    },
     /// Whoever announces on the presence channel; it is done, or will be.
     Announced,
 }
@@ -109,7 +112,7 @@ pub async fn subscribe(
         }
     };
     let Some(user) = &user else {
-        return Ok(Subscribed::Acknowledge);
+        return Ok(Subscribed::Acknowledge { of });
     };
     let join = Join {
         of: &of,

@@ -127,6 +127,17 @@ impl Socket {
         self.acknowledged(channel).await;
     }
 
+    /// Joins a channel that takes the app's signature.
+    pub async fn subscribe_private(&mut self, channel: &str) {
+        let auth = self.auth(channel);
+        self.send_event(
+            "pusher:subscribe",
+            json!({"channel": channel, "auth": auth}),
+        )
+        .await;
+        self.acknowledged(channel).await;
+    }
+
     /// Takes the acknowledgement of a subscription.
     ///
     /// # Panics

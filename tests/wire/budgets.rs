@@ -184,3 +184,25 @@ async fn a_publication_costs_what_it_may() {
         .await;
     assert_eq!(of(&system, "publisher").await, asked(200, 0, 0, 0));
 }
+
+#[tokio::test]
+async fn a_cache_channel_costs_what_it_may() {
+    let system = System::start_with(&["--faults", "--quiet"]);
+    let event = json!({"name": "e", "channel": "cache-a", "data": "d"});
+    let mut socket = Socket::connect(&system).await;
+    socket.subscribe("cache-a").await;
+    socket.expect("pusher:cache_miss").await;
+    assert_eq!(of(&system, "message").await, asked(3, 0, 2, 2));
+    system.publish(event.clone()).await;
+    socket.expect("e").await;
+    assert_eq!(of(&system, "publisher").await, asked(3, 0, 1, 1));
+    socket.subscribe("cache-a").await;
+    socket.expect("e").await;
+    // Joining again, it is counted and counted out.
+    assert_eq!(of(&system, "message").await, asked(4, 0, 2, 2));
+
+    system.faults().forget().await;
+    let event = json!({"name": "e", "channels": ["a", "cache-b", "c"], "data": "d"});
+    system.publish(event).await;
+    assert_eq!(of(&system, "publisher").await, asked(2 + 3 + 2, 0, 0, 0));
+}

@@ -8,12 +8,14 @@
 //! | channel | `chan/{app}/{channel}` | `chan` |
 //! | publication | `log/{app}/{channel}` | `{serial, 20 digits}` |
 //! | member of a presence channel | `memb/{app}/{channel}` | `{user_id}` |
+//! | last event of a cache channel | `cache/{app}/{channel}` | `cache` |
 //! | token | `token/{SHA-256 in hex}` | `token` |
 //!
 //! Connections, and channels while somebody announces on them, are also in the index of what falls
 //! due. Neither an app's id nor a channel's name can hold a `/`. Which operations follow one another,
 //! and what a crash between two leaves, is said in the use cases.
 
+mod cache;
 mod channel;
 mod connection;
 mod due;
@@ -35,6 +37,7 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::DeserializeOwned;
 
+pub use self::cache::{Cached, NewCached};
 pub use self::channel::{Correction, Counted, NextSerial};
 pub use self::connection::{
     ConnectionRows, ConnectionState, NewConnection, OwnSubscription, Recorded,
@@ -145,6 +148,10 @@ mod partition {
         Some(ChannelKey::new(app_id, &Channel::parse(name).ok()?))
     }
 
+    pub(super) fn cache(of: &ChannelKey) -> String {
+        format!("cache/{}/{}", of.app_id, of.channel)
+    }
+
     pub(super) fn token(digest: &str) -> String {
         format!("token/{digest}")
     }
@@ -152,6 +159,7 @@ mod partition {
     /// The sort keys of the rows that are alone under theirs.
     pub(super) const CONNECTION: &str = "conn";
     pub(super) const CHANNEL: &str = "chan";
+    pub(super) const CACHE: &str = "cache";
     pub(super) const TOKEN: &str = "token";
 
     const OWN: &str = "sub/";
