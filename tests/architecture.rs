@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tests::workspace;
 
 /// The modules of `shared` that know values alone.
-const PURE: [&str; 14] = [
+const PURE: [&str; 15] = [
     "app",
     "channel",
     "cursor",
@@ -16,6 +16,7 @@ const PURE: [&str; 14] = [
     "frame",
     "limits",
     "presence",
+    "rate",
     "settings",
     "signature",
     "socket_id",
@@ -24,7 +25,7 @@ const PURE: [&str; 14] = [
     "user",
 ];
 /// Those that know the pure ones and the edge.
-const USE_CASES: [&str; 11] = [
+const USE_CASES: [&str; 12] = [
     "announce",
     "attend",
     "fanout",
@@ -33,6 +34,7 @@ const USE_CASES: [&str; 11] = [
     "message",
     "publish",
     "reap",
+    "relay",
     "replay",
     "reply",
     "subscribe",
@@ -135,6 +137,7 @@ fn only_the_edge_names_aws_and_only_the_functions_name_lambda() {
         "crate::publish",
         "crate::subscribe",
         "crate::message",
+        "crate::relay",
         "crate::replay",
         "crate::reply",
     ] {
@@ -221,6 +224,7 @@ fn a_rule_has_one_home() {
         ("\"memb/", "shared/src/aws/table.rs"),
         ("\"log/", "shared/src/aws/table.rs"),
         ("\"cache/", "shared/src/aws/table.rs"),
+        ("\"rate/", "shared/src/aws/table.rs"),
         ("\"token/", "shared/src/aws/table.rs"),
         ("10_240", "shared/src/limits.rs"),
         ("\"AWS_", "shared/src/config.rs"),

@@ -12,7 +12,7 @@ const POST: &str = "PostToConnection";
 
 /// An event, the status that it is answered with, and what is asked of AWS for it, in order. The
 /// gateway has no such connection: who answers it finds out and forgets it.
-const EVENTS: [(&str, u64, &[&str]); 32] = [
+const EVENTS: [(&str, u64, &[&str]); 33] = [
     ("connect", 200, &[PUT]),
     // What it asks of itself with `GREET_VIA=invoke`.
     ("connect-greet", 200, &[]),
@@ -21,6 +21,11 @@ const EVENTS: [(&str, u64, &[&str]); 32] = [
     ("connect-unsupported-protocol", 200, &[]),
     ("disconnect", 200, &[UPDATE, QUERY, UPDATE]),
     ("disconnect-without-a-word", 200, &[UPDATE, QUERY, UPDATE]),
+    (
+        "message-client-event",
+        200,
+        &[QUERY, POST, UPDATE, QUERY, UPDATE],
+    ),
     ("message-malformed", 200, &[POST, UPDATE, QUERY, UPDATE]),
     ("message-ping", 200, &[POST, UPDATE, QUERY, UPDATE]),
     (

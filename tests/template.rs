@@ -145,7 +145,16 @@ async fn everything(system: &System) {
         forgotten(system, "b").await;
         faults.lift().await;
     }
-    socket.subscribe("cache-e").await;
+    let mut others = Vec::new();
+    for _ in 0..2 {
+        let mut socket = Socket::connect(system).await;
+        socket.subscribe_private("private-cache-e").await;
+        socket.expect("pusher:cache_miss").await;
+        others.push(socket);
+    }
+    let said = json!({"event": "client-e", "channel": "private-cache-e", "data": {}});
+    others[0].send_text(said.to_string()).await;
+    others[1].expect("client-e").await;
     // `publisher`: the same with recipients.
     for fault in ["gone", "throttle"] {
         let mut socket = Socket::connect(system).await;
@@ -283,7 +292,7 @@ async fn forgotten(system: &System, channel: &str) {
 #[tokio::test]
 async fn each_function_may_do_what_it_does_and_nothing_else() {
     // Room for one more, where there are two.
-    let settings = json!({"max_presence_members": 2});
+    let settings = json!({"max_presence_members": 2, "client_events": true});
     let system = System::start_with_app(&settings, &["--faults", "--quiet"]);
     everything(&system).await;
     let (done, allowed) = (done(&system).await, allowed(&template()));

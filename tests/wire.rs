@@ -28,5 +28,7 @@ mod queues;
 mod reaping;
 #[path = "wire/starting.rs"]
 mod starting;
+#[path = "wire/talking.rs"]
+mod talking;
 #[path = "wire/tokens.rs"]
 mod tokens;

@@ -97,6 +97,8 @@ pub const CONNECTION_LIFE_SECS: u64 = CONNECTION_AGE_MAX_SECS + 600;
 pub const ROW_SLACK_SECS: u64 = 86_400;
 /// Seconds the mark of a finished connection is kept, so that a late `$connect` or frame sees it.
 pub const CLOSED_MARK_SECS: u64 = 600;
+/// Seconds that what a connection has sent is kept: far more than the one second that it counts for.
+pub const TURNS_KEPT_SECS: u64 = 120;
 /// Seconds the mark of an unsubscription is kept, so that an overtaken subscribe sees it.
 pub const UNSUBSCRIBED_MARK_SECS: u64 = 120;
 /// Seconds an idle channel's item is kept. Longer than a connection lives, so that a count is

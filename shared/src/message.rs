@@ -5,6 +5,7 @@ use bytes::Bytes;
 use crate::aws::Services;
 use crate::error::{Error, Fault, Rejection, chain};
 use crate::frame::{self, BadFrame, ClientFrame};
+use crate::relay::{self, ClientEvent};
 use crate::reply;
 use crate::socket_id::ConnectionId;
 use crate::subscribe::{self, Subscribe, Subscribed};
@@ -63,8 +64,24 @@ pub async fn receive(services: &Services, message: Message) {
             }
         }
         Ok(ClientFrame::Signin { .. }) => Some(refusal(&Rejection::UserData, None)),
-        Ok(ClientFrame::ClientEvent { .. }) => {
-            Some(refusal(&Rejection::ClientEventsDisabled, None))
+        Ok(ClientFrame::ClientEvent {
+            name,
+            channel,
+            data,
+        }) => {
+            let event = ClientEvent {
+                name,
+                channel,
+                data,
+            };
+            match relay::relay(services, &id, event, at).await {
+                Ok(()) => None,
+                Err(Error::Rejected(rejection)) => Some(frame::error(&rejection)),
+                Err(Error::Fault(fault)) => {
+                    logged(&id, &fault);
+                    Some(frame::failure())
+                }
+            }
         }
         Err(BadFrame {
             rejection,

@@ -206,3 +206,35 @@ async fn a_cache_channel_costs_what_it_may() {
     system.publish(event).await;
     assert_eq!(of(&system, "publisher").await, asked(2 + 3 + 2, 0, 0, 0));
 }
+
+#[tokio::test]
+async fn a_client_event_costs_what_it_may_and_no_write_on_its_channel() {
+    let settings = json!({"client_events": true});
+    let system = System::start_with_app(&settings, &["--faults", "--quiet"]);
+    let mut sockets = Vec::new();
+    for _ in 0..3 {
+        let mut socket = Socket::connect(&system).await;
+        socket.subscribe_private("private-a").await;
+        sockets.push(socket);
+    }
+    system.faults().forget().await;
+    for _ in 0..2 {
+        let event = json!({"event": "client-e", "channel": "private-a", "data": {}});
+        sockets[0].send_text(event.to_string()).await;
+        for socket in &mut sockets[1..] {
+            socket.expect("client-e").await;
+        }
+        let made = system.faults().made().await;
+        let written: Vec<_> = made.iter().filter(|made| made.is_write()).collect();
+        assert!(written.iter().all(|made| made.target.starts_with("rate/")));
+        // A second one may first try the turn that the first one took; that write is refused, and a
+        // refusal does not say what it costs.
+        let writes = written.len();
+        assert!((1..=2).contains(&writes), "{written:?}");
+        let expected = Asked {
+            writes,
+            ..asked(1, 0, 3, 2)
+        };
+        assert_eq!(of(&system, "message").await, expected);
+    }
+}

@@ -9,12 +9,14 @@
 //! | publication | `log/{app}/{channel}` | `{serial, 20 digits}` |
 //! | member of a presence channel | `memb/{app}/{channel}` | `{user_id}` |
 //! | last event of a cache channel | `cache/{app}/{channel}` | `cache` |
+//! | turns of a connection | `rate/{connection_id}` | `rate` |
 //! | token | `token/{SHA-256 in hex}` | `token` |
 //!
 //! Connections, and channels while somebody announces on them, are also in the index of what falls
 //! due. Neither an app's id nor a channel's name can hold a `/`. Which operations follow one another,
 //! and what a crash between two leaves, is said in the use cases.
 
+mod audience;
 mod cache;
 mod channel;
 mod connection;
@@ -22,6 +24,7 @@ mod due;
 mod lease;
 mod log;
 mod member;
+mod rate;
 mod subscription;
 mod token;
 
@@ -37,6 +40,7 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::DeserializeOwned;
 
+pub use self::audience::Audience;
 pub use self::cache::{Cached, NewCached};
 pub use self::channel::{Correction, Counted, NextSerial};
 pub use self::connection::{
@@ -152,6 +156,10 @@ mod partition {
         format!("cache/{}/{}", of.app_id, of.channel)
     }
 
+    pub(super) fn rate(id: &ConnectionId) -> String {
+        format!("rate/{id}")
+    }
+
     pub(super) fn token(digest: &str) -> String {
         format!("token/{digest}")
     }
@@ -160,6 +168,7 @@ mod partition {
     pub(super) const CONNECTION: &str = "conn";
     pub(super) const CHANNEL: &str = "chan";
     pub(super) const CACHE: &str = "cache";
+    pub(super) const RATE: &str = "rate";
     pub(super) const TOKEN: &str = "token";
 
     const OWN: &str = "sub/";
