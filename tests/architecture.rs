@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tests::workspace;
 
 /// The modules of `shared` that know values alone.
-const PURE: [&str; 15] = [
+const PURE: [&str; 16] = [
     "app",
     "channel",
     "cursor",
@@ -20,16 +20,18 @@ const PURE: [&str; 15] = [
     "settings",
     "signature",
     "socket_id",
+    "task",
     "time",
     "token",
     "user",
 ];
 /// Those that know the pure ones and the edge.
-const USE_CASES: [&str; 12] = [
+const USE_CASES: [&str; 14] = [
     "announce",
     "attend",
     "fanout",
     "issue",
+    "later",
     "lifecycle",
     "message",
     "publish",
@@ -38,6 +40,7 @@ const USE_CASES: [&str; 12] = [
     "replay",
     "reply",
     "subscribe",
+    "subscription_count",
 ];
 /// The edge.
 const EDGE: [&str; 3] = ["aws", "config", "schema"];
@@ -136,6 +139,8 @@ fn only_the_edge_names_aws_and_only_the_functions_name_lambda() {
         "crate::fanout",
         "crate::publish",
         "crate::subscribe",
+        "crate::subscription_count",
+        "crate::later",
         "crate::message",
         "crate::relay",
         "crate::replay",

@@ -4,6 +4,8 @@
 mod budgets;
 #[path = "wire/connecting.rs"]
 mod connecting;
+#[path = "wire/counting.rs"]
+mod counting;
 #[path = "wire/faults.rs"]
 mod faults;
 #[path = "wire/gateway.rs"]

@@ -350,6 +350,9 @@ pub enum Fault {
     /// SQS did not take a message, or its answer was lost: the message may be in the queue.
     #[error("the message was not queued")]
     Queue(#[source] Box<dyn StdError + Send + Sync>),
+    /// A message of a queue does not have the shape that this code writes.
+    #[error("a queued task cannot be read")]
+    Task(#[source] Box<dyn StdError + Send + Sync>),
     /// The operating system gave no random bytes.
     #[error("no random bytes")]
     Random(#[source] getrandom::Error),

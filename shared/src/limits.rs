@@ -35,6 +35,12 @@ pub const CLIENT_EVENTS_PER_SECOND_DEFAULT: u64 = 10;
 /// Seconds that a cache channel keeps its last event, unless the app says otherwise ("Cache
 /// channels": 30 minutes).
 pub const CACHE_SECS_DEFAULT: u64 = 1_800;
+/// Subscribers that are told of every change of their number; more are told less often
+/// ("Subscription count events").
+pub const COUNT_AT_ONCE_MAX: u64 = 100;
+/// Seconds between two times that more subscribers than that are told ("Subscription count
+/// events").
+pub const COUNT_INTERVAL_SECS: u64 = 5;
 /// Bytes in a frame to a client: API Gateway's limit for a post.
 pub const POST_MAX_BYTES: usize = 131_072;
 /// Seconds of silence after which a client pings. Pusher's own value; API Gateway cuts a

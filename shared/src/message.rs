@@ -9,6 +9,7 @@ use crate::relay::{self, ClientEvent};
 use crate::reply;
 use crate::socket_id::ConnectionId;
 use crate::subscribe::{self, Subscribe, Subscribed};
+use crate::subscription_count;
 use crate::time::UnixMillis;
 
 /// A text frame, as API Gateway hands it on.
@@ -40,8 +41,11 @@ pub async fn receive(services: &Services, message: Message) {
                 channel_data,
             };
             match subscribe::subscribe(services, &id, request, at).await {
-                Ok(Subscribed::Acknowledge { of }) => {
+                Ok(Subscribed::Acknowledge { of, added }) => {
                     reply::acknowledge(services, &id, &of, at).await;
+                    if added {
+                        subscription_count::changed(services, &of, at).await;
+                    }
                     None
                 }
                 Ok(Subscribed::Announced) => None,
@@ -56,7 +60,11 @@ pub async fn receive(services: &Services, message: Message) {
         }
         Ok(ClientFrame::Unsubscribe { channel }) => {
             match subscribe::unsubscribe(services, &id, &channel, at).await {
-                Ok(()) => None,
+                Ok(Some(of)) => {
+                    subscription_count::changed(services, &of, at).await;
+                    None
+                }
+                Ok(None) => None,
                 Err(fault) => {
                     logged(&id, &fault);
                     Some(frame::failure())

@@ -150,6 +150,19 @@ impl Socket {
         );
     }
 
+    /// Takes the number of a channel's subscribers, which must be this one.
+    ///
+    /// # Panics
+    /// When it is anything else.
+    pub async fn count(&mut self, channel: &str, subscribers: usize) {
+        let frame = self.expect("pusher_internal:subscription_count").await;
+        let data = json!({ "subscription_count": subscribers }).to_string();
+        assert_eq!(
+            (&frame["channel"], &frame["data"]),
+            (&json!(channel), &json!(data))
+        );
+    }
+
     /// The signature that the app's server gives this socket for a channel.
     #[must_use]
     pub fn auth(&self, channel: &str) -> String {

@@ -238,3 +238,50 @@ async fn a_client_event_costs_what_it_may_and_no_write_on_its_channel() {
         assert_eq!(of(&system, "message").await, expected);
     }
 }
+
+#[tokio::test]
+async fn telling_subscribers_how_many_they_are_costs_what_it_may() {
+    let settings = json!({"subscription_count": true});
+    let system = System::start_with_app(&settings, &["--faults", "--quiet"]);
+    let mut first = Socket::connect(&system).await;
+    let mut second = Socket::connect(&system).await;
+    // Besides the subscription: the channel, and its subscribers before and after the posts.
+    first.subscribe("a").await;
+    first.count("a", 1).await;
+    second.subscribe("a").await;
+    first.count("a", 2).await;
+    second.count("a", 2).await;
+    second.subscribe("a").await;
+    second.nothing_came().await;
+    let twice = asked(3 + 3 + 4, 0, 1 + 3 + 1 + 3 + 1, 1 + 1 + 1 + 2 + 1 + 1);
+    read_so_often(&system, "message", twice.reads).await;
+    assert_eq!(of(&system, "message").await, twice);
+
+    second
+        .send_event("pusher:unsubscribe", json!({"channel": "a"}))
+        .await;
+    first.count("a", 1).await;
+    read_so_often(&system, "message", 3).await;
+    assert_eq!(of(&system, "message").await, asked(3, 0, 3, 1));
+
+    second.subscribe("a").await;
+    first.count("a", 2).await;
+    second.close().await;
+    first.count("a", 1).await;
+    read_so_often(&system, "fanout", 3).await;
+    assert_eq!(of(&system, "fanout").await, asked(0, 0, 3, 1));
+}
+
+/// Waits until a function has made so many reads: the last one follows its posts.
+async fn read_so_often(system: &System, function: &str, reads: usize) {
+    let started = std::time::Instant::now();
+    loop {
+        let made = system.faults().made().await;
+        let of_function = made.iter().filter(|made| made.function == function);
+        let read = of_function.filter(|made| made.is_read() && made.status != 0);
+        if read.count() >= reads {
+            return;
+        }
+        assert!(started.elapsed() < PATIENCE, "{function} does not end");
+    }
+}
