@@ -3,6 +3,7 @@
 use functions::websocket::{Answer, WebSocketEvent};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use shared::aws::Services;
+use shared::config::variable::LATER_QUEUE_URL;
 use shared::lifecycle;
 
 async fn disconnect(services: &Services, event: WebSocketEvent) -> Result<Answer, Diagnostic> {
@@ -16,7 +17,7 @@ async fn disconnect(services: &Services, event: WebSocketEvent) -> Result<Answer
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let services = &Services::new(&functions::start());
+    let services = &Services::new(&functions::start_with(&[LATER_QUEUE_URL]));
     let handler = |event: LambdaEvent<WebSocketEvent>| disconnect(services, event.payload);
     lambda_runtime::run(service_fn(handler)).await
 }

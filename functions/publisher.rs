@@ -5,6 +5,7 @@ use lambda_http::http::StatusCode;
 use lambda_http::{Body, Error, Request, Response, service_fn};
 use shared::app::Apps;
 use shared::aws::Services;
+use shared::config::variable::LATER_QUEUE_URL;
 use shared::event::PublishRequest;
 use shared::{publish, signature};
 
@@ -23,7 +24,7 @@ async fn publish(
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let config = functions::start();
+    let config = functions::start_with(&[LATER_QUEUE_URL]);
     let (services, apps) = (&Services::new(&config), &config.apps);
     let handler =
         |request| async move { Ok::<_, Error>(respond(publish(services, apps, request).await)) };

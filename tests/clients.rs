@@ -58,13 +58,18 @@ fn they_use_channels() {
 }
 
 #[test]
-fn they_meet() {
-    run("presence.test.mjs", &System::start_with(&["--quiet"]));
+fn they_sign_in() {
+    run("users.test.mjs", &System::start_featured(&[]));
 }
 
 #[test]
-fn they_sign_in() {
-    run("users.test.mjs", &System::start_featured(&[]));
+fn they_talk_and_are_shown_what_was_said() {
+    run("events.test.mjs", &System::start_featured(&[]));
+}
+
+#[test]
+fn they_meet() {
+    run("presence.test.mjs", &System::start_with(&["--quiet"]));
 }
 
 #[test]

@@ -1,13 +1,19 @@
 //! The template, against what the functions really do and what the local host really allows them.
 
+#[path = "template/everything.rs"]
+mod everything;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use functions::FUNCTIONS;
+use local::queue::LATER;
 use local::settings::timeout;
-use serde_json::{Value, json};
+use serde_json::json;
 use shared::schema::{DUE_AT, DUE_INDEX, DUE_SHARD, PARTITION_KEY, SORT_KEY, TTL};
-use tests::{PATIENCE, Socket, System, workspace};
+use tests::{System, workspace};
 use yaml_rust2::{Yaml, YamlLoader};
+
+use crate::everything::{everything, everything_counted};
 
 /// Something a function may do, or does: the function, the action, and the rows it is about.
 type Allowed = BTreeSet<(String, String, String)>;
@@ -17,16 +23,21 @@ fn template() -> Yaml {
     YamlLoader::load_from_str(&text).expect("YAML").remove(0)
 }
 
+/// The properties of all resources of a type, with what else is said of them.
+fn resources<'a>(template: &'a Yaml, kind: &'a str) -> impl Iterator<Item = (&'a Yaml, &'a Yaml)> {
+    let resources = template["Resources"].as_hash().expect("a map").values();
+    resources
+        .filter(move |resource| resource["Type"].as_str() == Some(kind))
+        .map(|resource| (&resource["Metadata"], &resource["Properties"]))
+}
+
 /// The functions' properties by the functions' names.
 fn functions(template: &Yaml) -> BTreeMap<String, Yaml> {
-    let resources = template["Resources"].as_hash().expect("a map");
-    let functions = resources
-        .values()
-        .filter(|resource| resource["Type"].as_str() == Some("AWS::Serverless::Function"));
-    let named = functions.map(|resource| {
-        let binary = &resource["Metadata"]["BuildProperties"]["Binary"];
+    let functions = resources(template, "AWS::Serverless::Function");
+    let named = functions.map(|(metadata, properties)| {
+        let binary = &metadata["BuildProperties"]["Binary"];
         let name = binary.as_str().expect("a binary").to_owned();
-        (name, resource["Properties"].clone())
+        (name, properties.clone())
     });
     named.collect()
 }
@@ -74,6 +85,10 @@ fn allowed(template: &Yaml) -> Allowed {
                             .map(method)
                             .collect()
                     }
+                    "sqs" => strings(&statement["Resource"])
+                        .into_iter()
+                        .map(|queue| queue.strip_suffix(".Arn").expect("a queue").to_lowercase())
+                        .collect(),
                     other => panic!("{function} may use {other}"),
                 };
                 for of in of {
@@ -98,6 +113,7 @@ async fn done(system: &System) -> Allowed {
                 "execute-api:ManageConnections".to_owned(),
                 "DELETE".to_owned(),
             ),
+            "SendMessage" => ("sqs:SendMessage".to_owned(), made.target.clone()),
             operation => {
                 let kind = made.target.split('/').next().expect("a kind");
                 (format!("dynamodb:{operation}"), kind.to_owned())
@@ -108,255 +124,34 @@ async fn done(system: &System) -> Allowed {
     entry.collect()
 }
 
-fn event(channel: &str) -> Value {
-    json!({"name": "e", "channel": channel, "data": ""})
-}
-
-/// Takes every use case through everything that it can have to do.
-async fn everything(system: &System) {
-    let faults = system.faults();
-    // `connect`: a token, whose second use displaces the first, and a refusal.
-    let grant = json!({"channels": ["private-a"], "reconnect_seconds": 60});
-    let path = format!(
-        "/token/{}/app/local-key?protocol=7",
-        system.token(grant).await
-    );
-    let mut displaced = Socket::connect_at(system, &path).await;
-    displaced.subscribe("private-a").await;
-    Socket::connect_at(system, &path).await;
-    displaced.close_code().await;
-    let refused = Socket::open(system, "/app/nobody?protocol=7").await;
-    refused.expect("accepted").close_code().await;
-    // `message`: joining and leaving, and answers to those who are gone or take nothing in.
-    let mut socket = Socket::connect(system).await;
-    socket.subscribe("a").await;
-    socket
-        .send_event("pusher:unsubscribe", json!({"channel": "a"}))
-        .await;
-    socket.left(system, "a").await;
-    socket.subscribe("a").await;
-    for fault in ["gone", "throttle"] {
-        let mut socket = Socket::connect(system).await;
-        socket.subscribe("b").await;
-        let rule =
-            json!([{"function": "message", "operation": "PostToConnection", "fault": fault}]);
-        faults.set(rule).await;
-        socket.send_event("pusher:ping", json!({})).await;
-        forgotten(system, "b").await;
-        faults.lift().await;
-    }
-    // `publisher`: the same with recipients.
-    for fault in ["gone", "throttle"] {
-        let mut socket = Socket::connect(system).await;
-        socket.subscribe("c").await;
-        let rule =
-            json!([{"function": "publisher", "operation": "PostToConnection", "fault": fault}]);
-        faults.set(rule).await;
-        system.publish(event("c")).await;
-        faults.lift().await;
-    }
-    // `status`: a serial that its publisher has left behind.
-    let rule =
-        json!([{"operation": "PutItem", "containing": "log/1001/d", "fault": "kill", "times": 1}]);
-    faults.set(rule).await;
-    system
-        .post("/apps/1001/events", event("d").to_string())
-        .await;
-    system.publish(event("d")).await;
-    let started = std::time::Instant::now();
-    while system.poll("channels=d").await.json()["events"] == json!([]) {
-        assert!(started.elapsed() < PATIENCE, "nothing is shown");
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    // `disconnect`.
-    socket.close().await;
-    forgotten(system, "a").await;
-    for function in ["connect", "disconnect", "message", "publisher", "reaper"] {
-        presence(system, function).await;
-        watching(system, function).await;
-    }
-}
-
-/// Has a user who watches others and is watched leave through a function, which finds those who are
-/// to be told gone.
-async fn watching(system: &System, function: &str) {
-    let faults = system.faults();
-    let user = &format!("user-{function}");
-    let channel = &format!("channel-{function}");
-    let grant = json!({"channels": [], "reconnect_seconds": 60});
-    let path = format!(
-        "/token/{}/app/local-key?protocol=7",
-        system.token(grant).await
-    );
-    let mut watcher = Socket::connect(system).await;
-    watcher
-        .sign_in(json!({"id": "watcher", "watchlist": [user]}))
-        .await;
-    watcher.watched().await;
-    let mut leaving = Socket::connect_at(system, &path).await;
-    // The second time there is a watchlist already.
-    for watched in ["a", "b"] {
-        let user_data = json!({"id": user, "watchlist": [watched]});
-        leaving.sign_in(user_data).await;
-        leaving.watched().await;
-    }
-    told(system, user, true).await;
-    watcher.watched().await;
-    leaving.subscribe(channel).await;
-    let rule = json!([{"function": function, "operation": "PostToConnection", "fault": "gone"}]);
-    faults.set(rule).await;
-    match function {
-        "connect" => drop(Socket::open(system, &path).await.expect("let in")),
-        "disconnect" => leaving.close().await,
-        "message" => leaving.send_event("pusher:ping", json!({})).await,
-        "publisher" => {
-            system.publish(event(channel)).await;
+/// What Lambda does in a function's name to hand it the messages of a queue.
+fn done_by_lambda(template: &Yaml) -> Allowed {
+    let mut done = Allowed::new();
+    for (_, mapping) in resources(template, "AWS::Lambda::EventSourceMapping") {
+        let text = |name: &str| mapping[name].as_str().expect("text").to_lowercase();
+        let queue = text("EventSourceArn");
+        for action in ["DeleteMessage", "GetQueueAttributes", "ReceiveMessage"] {
+            let queue = queue.strip_suffix(".arn").expect("a queue").to_owned();
+            done.insert((text("FunctionName"), format!("sqs:{action}"), queue));
         }
-        "reaper" => {
-            let row = system.table().rows(&format!("user/1001/{user}")).await;
-            let mut names = row[0].as_object().expect("a row").keys();
-            let id = names.find_map(|name| name.strip_prefix("c/")).expect("one");
-            expire(system, id).await;
-            system.reap().await;
-        }
-        other => panic!("{other}"),
     }
-    told(system, user, false).await;
-    let started = std::time::Instant::now();
-    while !system.table().rows("watch/").await.is_empty() {
-        assert!(started.elapsed() < PATIENCE, "{function}: still watched");
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-    faults.lift().await;
-}
-
-/// Waits until the watchers of a user were told that it is online, or is not.
-async fn told(system: &System, user: &str, online: bool) {
-    let started = std::time::Instant::now();
-    loop {
-        let rows = system.table().rows(&format!("user/1001/{user}")).await;
-        if rows[0]["announced"] == online && rows[0].get("lease").is_none() {
-            return;
-        }
-        assert!(started.elapsed() < PATIENCE, "{rows:?}");
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-}
-
-/// Lets a connection's time pass.
-async fn expire(system: &System, id: &str) {
-    let due = json!({
-        "Key": { "pk": { "S": format!("conn/{id}") }, "sk": { "S": "conn" } },
-        "UpdateExpression": "SET expires_at = :past, due_at = :past",
-        "ExpressionAttributeValues": { ":past": { "N": "1" } },
-    });
-    system.table().call("UpdateItem", due).await;
-}
-
-/// Has somebody leave a presence channel through a function, which finds one who is to be told gone,
-/// one who waits and can come, and one for whom there is no room.
-async fn presence(system: &System, function: &str) {
-    let faults = system.faults();
-    let channel = &format!("presence-{function}");
-    let grant = json!({"user_id": "b", "channels": [channel], "reconnect_seconds": 60});
-    let path = format!(
-        "/token/{}/app/local-key?protocol=7",
-        system.token(grant).await
-    );
-    let mut told = Socket::connect(system).await;
-    told.attend(channel, json!("a")).await;
-    told.roster(channel).await;
-    let mut leaving = Socket::connect_at(system, &path).await;
-    leaving
-        .send_event("pusher:subscribe", json!({"channel": channel}))
-        .await;
-    leaving.roster(channel).await;
-    waiting(system, channel).await;
-    let rule =
-        json!([{"function": function, "operation": "PostToConnection", "fault": "throttle"}]);
-    faults.set(rule).await;
-    match function {
-        "connect" => drop(Socket::open(system, &path).await.expect("let in")),
-        "disconnect" => leaving.close().await,
-        "message" => {
-            let channel = json!({"channel": channel});
-            leaving.send_event("pusher:unsubscribe", channel).await;
-        }
-        "publisher" => {
-            system.publish(event(channel)).await;
-        }
-        "reaper" => {
-            let members = system.table().rows(&format!("memb/1001/{channel}")).await;
-            let row = members.iter().find(|row| row["sk"] == "b").expect("a row");
-            let mut names = row.as_object().expect("a row").keys();
-            let id = names.find_map(|name| name.strip_prefix("c/")).expect("one");
-            expire(system, id).await;
-            system.reap().await;
-        }
-        other => panic!("{other}"),
-    }
-    let started = std::time::Instant::now();
-    loop {
-        let rows = system.table().rows(&format!("memb/1001/{channel}")).await;
-        let item = system.table().rows(&format!("chan/1001/{channel}")).await;
-        if rows.is_empty() && item[0].get("lease").is_none() {
-            break;
-        }
-        assert!(
-            started.elapsed() < PATIENCE,
-            "{function}: {rows:?} {item:?}"
-        );
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-    faults.lift().await;
-}
-
-/// Puts the rows of two connections that wait to be acknowledged, each as a user of its own.
-async fn waiting(system: &System, channel: &str) {
-    let ids = ["AAAAAAAAAAAAAAA=", "zzzzzzzzzzzzzzw="];
-    let far = 9_999_999_999_u64;
-    for (id, user) in ids.into_iter().zip(["c", "d"]) {
-        let own = json!({"pk": format!("conn/{id}"), "sk": format!("sub/{channel}"), "app": "1001", "shard": 0, "user": user, "at": 1, "ttl": far});
-        let subscriber = json!({"pk": format!("subs/1001/{channel}/0"), "sk": id, "at": 1, "op": "x", "ttl": far});
-        system.table().put(&own).await;
-        system.table().put(&subscriber).await;
-        let member = json!({ "Item": {
-            "pk": { "S": format!("memb/1001/{channel}") },
-            "sk": { "S": user },
-            "user": { "S": json!({"id": user}).to_string() },
-            "v": { "N": "1" },
-            format!("c/{id}"): { "M": { "e": { "N": far.to_string() }, "a": { "N": "1" } } },
-            format!("j/{id}/x"): { "N": "1" },
-        }});
-        system.table().call("PutItem", member).await;
-    }
-}
-
-/// Waits until nobody is on a channel and nobody is counted.
-async fn forgotten(system: &System, channel: &str) {
-    let started = std::time::Instant::now();
-    loop {
-        let rows = system.table().rows(&format!("subs/1001/{channel}/")).await;
-        let item = system.table().rows(&format!("chan/1001/{channel}")).await;
-        let own = system.table().rows("conn/").await;
-        let own = own
-            .iter()
-            .filter(|row| row["sk"] == format!("sub/{channel}").as_str());
-        if rows.is_empty() && item[0]["subscribers"] == 0 && own.count() == 0 {
-            return;
-        }
-        assert!(started.elapsed() < PATIENCE, "{rows:?} {item:?}");
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    done
 }
 
 #[tokio::test]
 async fn each_function_may_do_what_it_does_and_nothing_else() {
     // Room for one more, where there are two.
-    let settings = json!({"max_presence_members": 2, "watchlist": true});
-    let system = System::start_with_app(&settings, &["--faults", "--quiet"]);
-    everything(&system).await;
-    let (done, allowed) = (done(&system).await, allowed(&template()));
+    let with = |setting: &str| {
+        let settings = json!({"max_presence_members": 2, "watchlist": true, setting: true});
+        System::start_with_app(&settings, &["--faults", "--quiet"])
+    };
+    let talking = with("client_events");
+    everything(&talking).await;
+    let counting = with("subscription_count");
+    everything_counted(&counting).await;
+    let mut done: Allowed = &done(&talking).await | &done(&counting).await;
+    done.extend(done_by_lambda(&template()));
+    let allowed = allowed(&template());
     let forbidden: Vec<_> = done.difference(&allowed).collect();
     assert!(forbidden.is_empty(), "not allowed: {forbidden:#?}");
     let needless: Vec<_> = allowed.difference(&done).collect();
@@ -387,6 +182,22 @@ fn the_template_and_the_local_host_agree() {
         .map(|n| index["KeySchema"][n]["AttributeName"].as_str())
         .collect();
     assert_eq!(keys, [Some(DUE_SHARD), Some(DUE_AT)]);
+    let mappings: Vec<_> = resources(&template, "AWS::Lambda::EventSourceMapping").collect();
+    let [(_, mapping)] = mappings.as_slice() else {
+        panic!("{} mappings", mappings.len());
+    };
+    let queue = &template["Resources"]["Later"]["Properties"];
+    let text = |yaml: &Yaml| yaml.as_str().expect("text").to_lowercase();
+    assert_eq!(text(&mapping["FunctionName"]), LATER.function);
+    assert_eq!(
+        text(&mapping["EventSourceArn"]),
+        format!("{}.arn", LATER.name)
+    );
+    assert!(text(&queue["QueueName"]).ends_with(&format!("-{}", LATER.name)));
+    let number = |yaml: &Yaml| usize::try_from(yaml.as_i64().expect("a number")).expect("positive");
+    assert_eq!(number(&mapping["BatchSize"]), LATER.batch_size);
+    let receives = number(&queue["RedrivePolicy"]["maxReceiveCount"]);
+    assert_eq!(u32::try_from(receives), Ok(LATER.max_receive_count));
     let ttl = &table["TimeToLiveSpecification"]["AttributeName"];
     assert_eq!(ttl.as_str(), Some(TTL));
 }

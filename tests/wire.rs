@@ -4,12 +4,16 @@
 mod budgets;
 #[path = "wire/connecting.rs"]
 mod connecting;
+#[path = "wire/counting.rs"]
+mod counting;
 #[path = "wire/faults.rs"]
 mod faults;
 #[path = "wire/gateway.rs"]
 mod gateway;
 #[path = "wire/hostile.rs"]
 mod hostile;
+#[path = "wire/keeping.rs"]
+mod keeping;
 #[path = "wire/leaving.rs"]
 mod leaving;
 #[path = "wire/messages.rs"]
@@ -28,6 +32,8 @@ mod reaping;
 mod rejections;
 #[path = "wire/starting.rs"]
 mod starting;
+#[path = "wire/talking.rs"]
+mod talking;
 #[path = "wire/tokens.rs"]
 mod tokens;
 #[path = "wire/users.rs"]

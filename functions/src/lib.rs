@@ -1,8 +1,9 @@
-//! What the function binaries have in common: how one starts, the shapes of API Gateway's events,
-//! how a result becomes a response, and the greeting that follows one.
+//! What the function binaries have in common: how one starts, the shapes of API Gateway's and SQS's
+//! events, how a result becomes a response, and the greeting that follows one.
 
 pub mod greet;
 pub mod http;
+pub mod queue;
 pub mod websocket;
 
 use std::time::SystemTime;
@@ -14,9 +15,10 @@ use shared::time::UnixMillis;
 use tracing_subscriber::EnvFilter;
 
 /// The name of each function: its binary, its Lambda, its row in the template.
-pub const FUNCTIONS: [&str; 7] = [
+pub const FUNCTIONS: [&str; 8] = [
     "connect",
     "disconnect",
+    "fanout",
     "message",
     "publisher",
     "reaper",
@@ -73,6 +75,7 @@ pub fn failed(fault: &Fault) -> Diagnostic {
         Fault::Gateway { .. } => "ConnectionsUnavailable",
         Fault::Invoke(_) => "InvocationRefused",
         Fault::Queue(_) => "QueueUnavailable",
+        Fault::Task(_) => "TaskUnreadable",
         Fault::Random(_) => "NoRandomBytes",
         Fault::SerialLost => "SerialLost",
     };

@@ -22,6 +22,7 @@ pub fn timeout(function: &str) -> Duration {
         "message" => 20,
         "publisher" => 29,
         "reaper" => 60,
+        "fanout" => 30,
         _ => 30,
     })
 }

@@ -18,6 +18,7 @@ use crate::frame;
 use crate::lifecycle::{self, count_out};
 use crate::limits::{POST_CONCURRENCY, TABLE_CONCURRENCY};
 use crate::presence::{Asked, Member, Plan};
+use crate::reply;
 use crate::settings::Settings;
 use crate::socket_id::ConnectionId;
 use crate::time::UnixMillis;
@@ -57,7 +58,7 @@ pub(crate) async fn announce(
         refuse(services, of, members[*place], rejection, answered).await?;
     }
     let mut gone = tell_changes(services, of, &members, &plan, now).await;
-    gone.extend(acknowledge_all(services, of, &members, &plan, answered).await);
+    gone.extend(acknowledge_all(services, of, &members, &plan, answered, now).await);
     note_all(services, of, &rows, &plan).await?;
     for (place, id) in &gone {
         let user_id = members[*place].user.id();
@@ -124,13 +125,15 @@ async fn in_flight(posts: Vec<impl Future<Output = Option<(usize, ConnectionId)>
         .await
 }
 
-/// Acknowledges those who wait, with the roster as it is now.
+/// Acknowledges those who wait, with the roster as it is now, and then with the last event of a
+/// channel that keeps it: one read more.
 async fn acknowledge_all(
     services: &Services,
     of: &ChannelKey,
     members: &[&Member],
     plan: &Plan,
     answered: &mut Vec<Asked>,
+    now: UnixMillis,
 ) -> Gone {
     let refused = |place: &usize| plan.refused.iter().any(|(other, _)| other == place);
     let waiting: Vec<(usize, &Asked)> = members
@@ -143,12 +146,17 @@ async fn acknowledge_all(
         return Gone::new();
     }
     let frame = frame::subscription_succeeded(&of.channel, Some(&plan.roster));
-    let payload = &Payload::from(frame);
+    let last = reply::last_event(services, of, now).await;
+    let payloads = &[Some(frame), last].map(|frame| frame.map(Payload::from));
     let posts: Vec<_> = waiting
         .iter()
         .map(|&(place, asked)| async move {
-            let reached = reached(services, &asked.id, payload).await;
-            (!reached).then(|| (place, asked.id.clone()))
+            for payload in payloads.iter().flatten() {
+                if !reached(services, &asked.id, payload).await {
+                    return Some((place, asked.id.clone()));
+                }
+            }
+            None
         })
         .collect();
     let gone = in_flight(posts).await;

@@ -15,6 +15,8 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use crate::app::Apps;
 use crate::config::{AwsKeys, Config, Lives};
+use crate::error::Fault;
+use crate::task::Task;
 use crate::time::UnixMillis;
 
 /// How long one attempt of an SDK call may take: well under every function's timeout, so that a
@@ -32,6 +34,8 @@ pub struct Services {
     pub table: table::Table,
     /// `@connections`.
     pub connections: connections::Connections,
+    /// What is to be done later; `None` in a function that leaves nothing.
+    pub later: Option<queue::Queue>,
 }
 
 impl Services {
@@ -43,6 +47,18 @@ impl Services {
             lives: config.lives,
             table: table::Table::new(config),
             connections: connections::Connections::new(config),
+            later: queue::Queue::later(config),
+        }
+    }
+
+    /// Leaves something to be done by `fanout`, once `delay` is over: at least once. One message.
+    ///
+    /// # Errors
+    /// [`Fault::Queue`]: it may or may not be done.
+    pub async fn do_later(&self, task: &Task, delay: Duration) -> Result<(), Fault> {
+        match &self.later {
+            Some(queue) => queue.send(&task.print(), delay).await,
+            None => Err(Fault::Queue("this function knows no queue".into())),
         }
     }
 }

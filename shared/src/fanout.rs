@@ -6,8 +6,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use futures_util::StreamExt as _;
-use futures_util::stream;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::aws::Services;
 use crate::aws::connections::{Payload, Posted};
@@ -83,33 +82,20 @@ pub async fn fan_out(services: &Services, fan_out: FanOut<'_>, now: UnixMillis) 
     } = fan_out;
     // The sender and the expired are met, but get nothing.
     let mut passed_over = 0_u64;
-    let reaped = &AtomicUsize::new(0);
-    let posts = recipients(services, of, shards)
-        .filter_map(|found| {
-            let wanted = match found {
-                Ok((_, row)) if row.expires_at <= now || except.is_some_and(|socket_id| *socket_id == SocketId::of(&row.id)) => {
-                    passed_over += 1;
-                    None
-                }
-                found => Some(found),
-            };
-            std::future::ready(wanted)
-        })
-        .map(|found| async move {
-            match found {
-                Ok((shard, row)) => serve(services, Subscriber { of, shard, id: &row.id }, payload, reaped, now).await,
-                Err(fault) => {
-                    tracing::error!(channel = %of.channel, error = chain(&fault), "subscribers not read");
-                    Recipient::Failed(fault)
-                }
+    let wanted = recipients(services, of, shards).filter_map(|found| {
+        let wanted = match found {
+            Ok((_, row))
+                if row.expires_at <= now
+                    || except.is_some_and(|socket_id| *socket_id == SocketId::of(&row.id)) =>
+            {
+                passed_over += 1;
+                None
             }
-        })
-        .buffer_unordered(POST_CONCURRENCY);
-    let tally = posts
-        .fold(Tally::default(), |tally, recipient| {
-            std::future::ready(tally.with(&recipient))
-        })
-        .await;
+            found => Some(found),
+        };
+        std::future::ready(wanted)
+    });
+    let tally = serve_all(services, of, wanted, payload, now).await;
     if tally.met() + passed_over == 0 && subscribers > 0 {
         let correction = Correction {
             seen: subscribers,
@@ -120,6 +106,61 @@ pub async fn fan_out(services: &Services, fan_out: FanOut<'_>, now: UnixMillis) 
         }
     }
     tally
+}
+
+/// Every live subscriber of a channel, with its shard: one query a shard and megabyte.
+///
+/// # Errors
+/// [`Fault`].
+pub async fn subscribers(
+    services: &Services,
+    of: &ChannelKey,
+    shards: u32,
+    now: UnixMillis,
+) -> Result<Vec<(u32, SubscriberRow)>, Fault> {
+    recipients(services, of, shards)
+        .try_filter(|(_, row)| std::future::ready(row.expires_at > now))
+        .try_collect()
+        .await
+}
+
+/// Delivers a frame to subscribers that were read already, as [`fan_out`] does: one post each.
+pub async fn deliver(
+    services: &Services,
+    of: &ChannelKey,
+    subscribers: Vec<(u32, SubscriberRow)>,
+    payload: &Payload,
+    now: UnixMillis,
+) -> Tally {
+    let subscribers = stream::iter(subscribers).map(Ok);
+    serve_all(services, of, subscribers, payload, now).await
+}
+
+/// Delivers to each, so many at once.
+async fn serve_all(
+    services: &Services,
+    of: &ChannelKey,
+    found: impl stream::Stream<Item = Result<(u32, SubscriberRow), Fault>>,
+    payload: &Payload,
+    now: UnixMillis,
+) -> Tally {
+    let reaped = &AtomicUsize::new(0);
+    let posts = found
+        .map(|found| async move {
+            match found {
+                Ok((shard, row)) => serve(services, Subscriber { of, shard, id: &row.id }, payload, reaped, now).await,
+                Err(fault) => {
+                    tracing::error!(channel = %of.channel, error = chain(&fault), "subscribers not read");
+                    Recipient::Failed(fault)
+                }
+            }
+        })
+        .buffer_unordered(POST_CONCURRENCY);
+    posts
+        .fold(Tally::default(), |tally, recipient| {
+            std::future::ready(tally.with(&recipient))
+        })
+        .await
 }
 
 /// All subscribers, shard after shard and page after page. A page that cannot be read ends its

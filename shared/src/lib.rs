@@ -4,8 +4,8 @@
 //!
 //! | layer | modules | may use |
 //! | --- | --- | --- |
-//! | pure | [`limits`], [`time`], [`error`], [`app`], [`settings`], [`channel`], [`socket_id`], [`frame`], [`signature`], [`event`], [`user`], [`presence`], [`token`], [`cursor`] | values only: no AWS, no async, no clock (`now` is an argument), no environment |
-//! | use cases | [`lifecycle`], [`message`], [`subscribe`], `attend`, `announce`, [`users`], [`publish`], [`fanout`], [`replay`], [`issue`], [`reap`] | the pure modules and the edge |
+//! | pure | [`limits`], [`time`], [`error`], [`app`], [`settings`], [`channel`], [`socket_id`], [`frame`], [`signature`], [`event`], [`user`], [`presence`], [`rate`], [`task`], [`token`], [`cursor`] | values only: no AWS, no async, no clock (`now` is an argument), no environment |
+//! | use cases | [`lifecycle`], [`message`], [`reply`], [`subscribe`], `attend`, `announce`, [`users`], [`relay`], [`publish`], [`fanout`], [`subscription_count`], [`later`], [`replay`], [`issue`], [`reap`] | the pure modules and the edge |
 //! | edge | [`config`] (the environment), [`aws`] (DynamoDB, `@connections`, Lambda, SQS), [`schema`] (names other programs need) | the AWS crates, in [`aws`] alone |
 //!
 //! A rule has one home: a prefix, a limit, a code or a key format is a literal in one file.
@@ -23,18 +23,24 @@ pub mod event;
 pub mod fanout;
 pub mod frame;
 pub mod issue;
+pub mod later;
 pub mod lifecycle;
 pub mod limits;
 pub mod message;
 pub mod presence;
 pub mod publish;
+pub mod rate;
 pub mod reap;
+pub mod relay;
 pub mod replay;
+pub mod reply;
 pub mod schema;
 pub mod settings;
 pub mod signature;
 pub mod socket_id;
 pub mod subscribe;
+pub mod subscription_count;
+pub mod task;
 pub mod time;
 pub mod token;
 pub mod user;

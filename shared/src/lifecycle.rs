@@ -38,6 +38,7 @@ use crate::frame;
 use crate::limits::{CLOSING_SECS, GREETING_PATIENCE, GREETING_PAUSES};
 use crate::reap;
 use crate::socket_id::{ConnectionId, SocketId};
+use crate::subscription_count;
 use crate::time::UnixMillis;
 use crate::token::{Grant, Token};
 use crate::users;
@@ -267,7 +268,8 @@ pub(crate) async fn abandon(
 
 /// Forgets a connection and all its subscriptions: two writes, one query, and three writes a
 /// channel (six and a query for a presence channel); one that was signed in costs what
-/// [`users::leave`] does besides. May be repeated, and finishes what an earlier one left.
+/// [`users::leave`] does besides. Then those who are still on its channels are told how many they
+/// are. May be repeated, and finishes what an earlier one left.
 ///
 /// # Errors
 /// [`Fault`]: some of it may be left; what is left is expired, and a fan-out that meets it forgets
@@ -277,37 +279,45 @@ pub async fn forget(services: &Services, id: &ConnectionId, now: UnixMillis) -> 
     services.table.mark_closed(id, now, due_at).await?;
     let own = services.table.own_rows(id).await?;
     let removals = own.subscriptions.into_iter().map(|own| async move {
-        remove(services, id, &own, now).await?;
-        services.table.delete_own(id, &own.channel).await
+        let of = ChannelKey {
+            app_id: own.app_id.clone(),
+            channel: own.channel.clone(),
+        };
+        match remove(services, id, &of, &own, now).await {
+            Ok(removed) => {
+                let deleted = services.table.delete_own(id, &of.channel).await;
+                (removed.then_some(of), deleted)
+            }
+            Err(fault) => (None, Err(fault)),
+        }
     });
-    let results: Vec<Result<(), Fault>> = stream::iter(removals)
-        .buffer_unordered(FORGET_CONCURRENCY)
-        .collect()
-        .await;
+    let (lost, outcomes): (Vec<Option<ChannelKey>>, Vec<Result<(), Fault>>) =
+        stream::iter(removals)
+            .buffer_unordered(FORGET_CONCURRENCY)
+            .unzip()
+            .await;
+    subscription_count::lost(services, lost.into_iter().flatten().collect(), now).await;
     let left = match &own.signed_in {
         Some(signed_in) => users::leave(services, id, signed_in, now).await,
         None => Ok(()),
     };
-    results
+    outcomes
         .into_iter()
         .collect::<Result<(), Fault>>()
         .and(left)?;
     services.table.finish_closed(id).await
 }
 
-/// Takes a subscriber off its channel: one write, and one more if it was there.
+/// Takes a subscriber off its channel, and says whether it was there: one write, and one more if so.
 async fn remove(
     services: &Services,
     id: &ConnectionId,
+    of: &ChannelKey,
     own: &OwnSubscription,
     now: UnixMillis,
-) -> Result<(), Fault> {
-    let of = ChannelKey {
-        app_id: own.app_id.clone(),
-        channel: own.channel.clone(),
-    };
+) -> Result<bool, Fault> {
     let subscriber = Subscriber {
-        of: &of,
+        of,
         shard: own.shard,
         id,
     };
@@ -321,8 +331,9 @@ async fn remove(
     .await
 }
 
-/// Takes a subscriber off its channel, and its connection off its user's if it is one of presence:
-/// one write, and one more if it was there; on a presence channel up to six, and a query.
+/// Takes a subscriber off its channel, and its connection off its user's if it is one of presence,
+/// and says whether the channel has one subscriber less: one write, and one more if so; on a
+/// presence channel up to six, and a query.
 ///
 /// # Errors
 /// [`Fault`]: some of it may be left; it may be repeated.
@@ -332,7 +343,7 @@ pub(crate) async fn leave_channel(
     user_id: Option<&str>,
     written: Written,
     now: UnixMillis,
-) -> Result<(), Fault> {
+) -> Result<bool, Fault> {
     let op = operation_name()?;
     let owner = user_id.map(|_| op.as_str());
     let deleted = services
@@ -345,7 +356,7 @@ pub(crate) async fn leave_channel(
         None
     };
     let Some(user_id) = user_id else {
-        return Ok(());
+        return Ok(deleted);
     };
     let leave = Leave {
         of: subscriber.of,
@@ -354,7 +365,8 @@ pub(crate) async fn leave_channel(
         written,
         op: &op,
     };
-    attend::leave(services, leave, lease, now).await
+    attend::leave(services, leave, lease, now).await?;
+    Ok(deleted)
 }
 
 /// Forgets a connection that a fan-out found gone, and the subscriber's row that led there: after
@@ -368,7 +380,7 @@ pub async fn reap(
     now: UnixMillis,
 ) -> Result<(), Fault> {
     forget(services, subscriber.id, now).await?;
-    take_off(services, subscriber).await
+    take_off(services, subscriber, now).await
 }
 
 /// Leaves a connection that a fan-out found gone to the reaper, all but the subscriber's row that
@@ -382,16 +394,21 @@ pub(crate) async fn abandon_subscriber(
     now: UnixMillis,
 ) -> Result<(), Fault> {
     abandon(services, subscriber.id, now).await?;
-    take_off(services, subscriber).await
+    take_off(services, subscriber, now).await
 }
 
-async fn take_off(services: &Services, subscriber: Subscriber<'_>) -> Result<(), Fault> {
+async fn take_off(
+    services: &Services,
+    subscriber: Subscriber<'_>,
+    now: UnixMillis,
+) -> Result<(), Fault> {
     if services
         .table
         .delete_subscriber(subscriber, Written::Ever)
         .await?
     {
         count_out(services, subscriber.of, None).await;
+        subscription_count::lost(services, vec![subscriber.of.clone()], now).await;
     }
     Ok(())
 }

@@ -38,6 +38,12 @@ pub const CLIENT_EVENTS_PER_SECOND_DEFAULT: u64 = 10;
 /// Seconds that a cache channel keeps its last event, unless the app says otherwise ("Cache
 /// channels": 30 minutes).
 pub const CACHE_SECS_DEFAULT: u64 = 1_800;
+/// Subscribers that are told of every change of their number; more are told less often
+/// ("Subscription count events").
+pub const COUNT_AT_ONCE_MAX: u64 = 100;
+/// Seconds between two times that more subscribers than that are told ("Subscription count
+/// events").
+pub const COUNT_INTERVAL_SECS: u64 = 5;
 /// Bytes in a frame to a client: API Gateway's limit for a post.
 pub const POST_MAX_BYTES: usize = 131_072;
 /// Seconds of silence after which a client pings. Pusher's own value; API Gateway cuts a
@@ -100,6 +106,8 @@ pub const CONNECTION_LIFE_SECS: u64 = CONNECTION_AGE_MAX_SECS + 600;
 pub const ROW_SLACK_SECS: u64 = 86_400;
 /// Seconds the mark of a finished connection is kept, so that a late `$connect` or frame sees it.
 pub const CLOSED_MARK_SECS: u64 = 600;
+/// Seconds that what a connection has sent is kept: far more than the one second that it counts for.
+pub const TURNS_KEPT_SECS: u64 = 120;
 /// Seconds the mark of an unsubscription is kept, so that an overtaken subscribe sees it.
 pub const UNSUBSCRIBED_MARK_SECS: u64 = 120;
 /// Seconds an idle channel's item is kept. Longer than a connection lives, so that a count is

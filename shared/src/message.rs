@@ -4,11 +4,14 @@ use bytes::Bytes;
 
 use crate::aws::Services;
 use crate::error::{Error, Fault, Rejection, chain};
-use crate::fanout::{Recipient, deliver_to, post_to};
+use crate::fanout::post_to;
 use crate::frame::{self, BadFrame, ClientFrame};
 use crate::lifecycle;
+use crate::relay::{self, ClientEvent};
+use crate::reply;
 use crate::socket_id::ConnectionId;
 use crate::subscribe::{self, Subscribe, Subscribed};
+use crate::subscription_count;
 use crate::time::UnixMillis;
 use crate::users::{self, SignIn};
 
@@ -40,23 +43,31 @@ pub async fn receive(services: &Services, message: Message) {
                 auth,
                 channel_data,
             };
-            Some(
-                match subscribe::subscribe(services, &id, request, at).await {
-                    Ok(Subscribed::Acknowledge) => frame::subscription_succeeded(&channel, None),
-                    Ok(Subscribed::Announced) => return,
-                    Err(Error::Rejected(rejection)) => {
-                        frame::subscription_error(channel.as_str(), &rejection)
+            match subscribe::subscribe(services, &id, request, at).await {
+                Ok(Subscribed::Acknowledge { of, added }) => {
+                    reply::acknowledge(services, &id, &of, at).await;
+                    if added {
+                        subscription_count::changed(services, &of, at).await;
                     }
-                    Err(Error::Fault(fault)) => {
-                        logged(&id, &fault);
-                        frame::subscription_failure(&channel)
-                    }
-                },
-            )
+                    None
+                }
+                Ok(Subscribed::Announced) => None,
+                Err(Error::Rejected(rejection)) => {
+                    Some(frame::subscription_error(channel.as_str(), &rejection))
+                }
+                Err(Error::Fault(fault)) => {
+                    logged(&id, &fault);
+                    Some(frame::subscription_failure(&channel))
+                }
+            }
         }
         Ok(ClientFrame::Unsubscribe { channel }) => {
             match subscribe::unsubscribe(services, &id, &channel, at).await {
-                Ok(()) => None,
+                Ok(Some(of)) => {
+                    subscription_count::changed(services, &of, at).await;
+                    None
+                }
+                Ok(None) => None,
                 Err(fault) => {
                     logged(&id, &fault);
                     Some(frame::failure())
@@ -67,8 +78,24 @@ pub async fn receive(services: &Services, message: Message) {
             sign_in(services, &id, SignIn { auth, user_data }, at).await;
             None
         }
-        Ok(ClientFrame::ClientEvent { .. }) => {
-            Some(refusal(&Rejection::ClientEventsDisabled, None))
+        Ok(ClientFrame::ClientEvent {
+            name,
+            channel,
+            data,
+        }) => {
+            let event = ClientEvent {
+                name,
+                channel,
+                data,
+            };
+            match relay::relay(services, &id, event, at).await {
+                Ok(()) => None,
+                Err(Error::Rejected(rejection)) => Some(frame::error(&rejection)),
+                Err(Error::Fault(fault)) => {
+                    logged(&id, &fault);
+                    Some(frame::failure())
+                }
+            }
         }
         Err(BadFrame {
             rejection,
@@ -76,7 +103,7 @@ pub async fn receive(services: &Services, message: Message) {
         }) => Some(refusal(&rejection, subscribing_to.as_deref())),
     };
     if let Some(answer) = answer {
-        reply(services, &id, answer, at).await;
+        reply::reply(services, &id, answer, at).await;
     }
 }
 
@@ -85,9 +112,9 @@ pub async fn receive(services: &Services, message: Message) {
 async fn sign_in(services: &Services, id: &ConnectionId, request: SignIn, at: UnixMillis) {
     match users::sign_in(services, id, &request, at).await {
         Ok(signed_in) => {
-            reply(services, id, frame::signed_in(&request.user_data), at).await;
+            reply::reply(services, id, frame::signed_in(&request.user_data), at).await;
             if signed_in.watchlist_cut {
-                reply(services, id, frame::error(&Rejection::WatchlistCut), at).await;
+                reply::reply(services, id, frame::error(&Rejection::WatchlistCut), at).await;
             }
             users::tell(services, id, signed_in, at).await;
         }
@@ -100,7 +127,7 @@ async fn sign_in(services: &Services, id: &ConnectionId, request: SignIn, at: Un
         }
         Err(Error::Fault(fault)) => {
             logged(id, &fault);
-            reply(services, id, frame::failure(), at).await;
+            reply::reply(services, id, frame::failure(), at).await;
         }
     }
 }
@@ -109,20 +136,6 @@ fn refusal(rejection: &Rejection, subscribing_to: Option<&str>) -> Bytes {
     match subscribing_to {
         Some(channel) => frame::subscription_error(channel, rejection),
         None => frame::error(rejection),
-    }
-}
-
-/// Answers the sender. One that is gone is forgotten: its `$disconnect` may have run before what
-/// was just written.
-async fn reply(services: &Services, id: &ConnectionId, answer: Bytes, now: UnixMillis) {
-    match deliver_to(services, id, &answer.into(), now).await {
-        Recipient::Served => {}
-        Recipient::Gone => {
-            if let Err(fault) = lifecycle::forget(services, id, now).await {
-                logged(id, &fault);
-            }
-        }
-        Recipient::Failed(fault) => logged(id, &fault),
     }
 }
 

@@ -2,10 +2,12 @@
 //!
 //! # The order of writes, what a half-done one leaves, and who repairs it
 //!
-//! (1) take a serial on every channel, (2) put the publication into each channel's log, (3) post.
-//! A crash after (1) leaves serials that nothing is published under: readers close them after 2 s.
-//! A crash after (2) leaves a publication that polling shows and some sockets missed; the
-//! publisher, who got no answer, publishes again. Nothing is posted that is not in the log. With
+//! (1) take a serial on every channel, (2) put the publication into each channel's log, (3) on a
+//! channel that keeps its last event, keep it, (4) post. A crash after (1) leaves serials that
+//! nothing is published under: readers close them after 2 s. A crash after (2) leaves a publication
+//! that polling shows and sockets missed; who joins a cache channel then is shown the one before,
+//! until the next publication. After (3) some sockets missed it. The publisher, who got no answer,
+//! publishes again. Nothing is posted that is not in the log, or not kept where it should be. With
 //! many channels, no log is written before all serials are taken; if a log then fails, the
 //! channels that have it are delivered, and the request is answered with a fault.
 
@@ -14,7 +16,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::aws::Services;
-use crate::aws::table::{Appended, ChannelKey, LogEntry, NextSerial};
+use crate::aws::table::{Appended, ChannelKey, LogEntry, NewCached, NextSerial};
 use crate::error::{Fault, chain};
 use crate::event::PublishRequest;
 use crate::fanout::{self, FanOut};
@@ -22,7 +24,8 @@ use crate::frame;
 use crate::limits::{SERIAL_ATTEMPTS, TABLE_CONCURRENCY};
 use crate::time::UnixMillis;
 
-/// Publishes an event to one or many channels and delivers it. Two writes a channel, and the
+/// Publishes an event to one or many channels and delivers it. Two writes a channel, a third for
+/// one that keeps its last event, and the
 /// fan-out's query and posts where anybody subscribes; a channel that nobody is on costs neither.
 /// When it returns, the publication is in every log, and every recipient was served or given up
 /// on: publications that follow one another arrive in that order.
@@ -51,22 +54,35 @@ pub async fn publish(
         .try_collect()
         .await?;
     let results: Vec<Result<(), Fault>> = stream::iter(serials)
-        .map(|(of, next)| async move { publish_one(services, &of, next, request, now).await })
+        .map(|(of, next)| async move { publish_one(services, app, &of, next, request, now).await })
         .buffer_unordered(TABLE_CONCURRENCY)
         .collect()
         .await;
     results.into_iter().collect()
 }
 
-/// Puts a publication into one channel's log and delivers it.
+/// Puts a publication into one channel's log, keeps it if it is to be kept, and delivers it.
 async fn publish_one(
     services: &Services,
+    app: &App,
     of: &ChannelKey,
     next: NextSerial,
     request: &PublishRequest,
     now: UnixMillis,
 ) -> Result<(), Fault> {
     let next = record(services, of, next, request, now).await?;
+    if of.channel.keeps_last() {
+        let last = NewCached {
+            serial: next.serial,
+            at: now,
+            name: &request.name,
+            data: &request.data,
+            expires_at: now.plus_secs(app.settings().cache_secs),
+        };
+        services.table.put_cached(of, last).await.inspect_err(|fault| {
+            tracing::error!(channel = %of.channel, serial = next.serial, error = chain(fault), "not kept");
+        })?;
+    }
     if next.subscribers == 0 {
         return Ok(());
     }

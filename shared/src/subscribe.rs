@@ -42,10 +42,15 @@ pub struct Subscribe {
 }
 
 /// Who acknowledges a subscription.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Subscribed {
     /// Whoever asked for it, now.
-    Acknowledge,
+    Acknowledge {
+        /// The channel.
+        of: ChannelKey,
+        /// Whether it had one subscriber more, for however long.
+        added: bool,
+    },
     /// Whoever announces on the presence channel; it is done, or will be.
     Announced,
 }
@@ -101,15 +106,15 @@ pub async fn subscribe(
         expires_at: connection.expires_at,
         op: &op,
     };
-    let place = match put_rows(services, subscription).await {
-        Ok(place) => place,
+    let RowsPut { place, added } = match put_rows(services, subscription).await {
+        Ok(put) => put,
         Err(fault) => {
             attend::give_up(services, &of, lease, at).await;
             return Err(fault.into());
         }
     };
     let Some(user) = &user else {
-        return Ok(Subscribed::Acknowledge);
+        return Ok(Subscribed::Acknowledge { of, added });
     };
     let join = Join {
         of: &of,
@@ -132,9 +137,16 @@ struct Subscription<'a> {
     op: &'a str,
 }
 
+/// What came of it.
+struct RowsPut {
+    place: Place,
+    /// Whether the channel had one subscriber more, for however long.
+    added: bool,
+}
+
 /// Puts the two rows of a subscription that has been counted, unless a newer request of the
 /// connection has decided otherwise; then what is too much is counted out again.
-async fn put_rows(services: &Services, subscription: Subscription<'_>) -> Result<Place, Fault> {
+async fn put_rows(services: &Services, subscription: Subscription<'_>) -> Result<RowsPut, Fault> {
     let Subscription {
         subscriber,
         user_id,
@@ -142,11 +154,13 @@ async fn put_rows(services: &Services, subscription: Subscription<'_>) -> Result
         expires_at,
         op,
     } = subscription;
-    match services
+    let put = services
         .table
         .put_subscriber(subscriber, at, expires_at, op)
-        .await?
-    {
+        .await?;
+    let added = put == SubscriberPut::Added;
+    let rows_put = |place| RowsPut { place, added };
+    match put {
         SubscriberPut::Added => {}
         // It was counted when it joined first.
         SubscriberPut::Replaced => {
@@ -154,7 +168,7 @@ async fn put_rows(services: &Services, subscription: Subscription<'_>) -> Result
         }
         SubscriberPut::Outrun => {
             count_out(services, subscriber.of, None).await;
-            return Ok(Place::Decided);
+            return Ok(rows_put(Place::Decided));
         }
     }
     if services
@@ -162,7 +176,7 @@ async fn put_rows(services: &Services, subscription: Subscription<'_>) -> Result
         .put_own(subscriber, user_id, at, expires_at)
         .await?
     {
-        return Ok(Place::Taken);
+        return Ok(rows_put(Place::Taken));
     }
     // It has left since.
     if services
@@ -172,12 +186,13 @@ async fn put_rows(services: &Services, subscription: Subscription<'_>) -> Result
     {
         count_out(services, subscriber.of, None).await;
     }
-    Ok(Place::Decided)
+    Ok(rows_put(Place::Decided))
 }
 
 /// Leaves a channel: one write, and two more if it was on it (six and a query on a presence
 /// channel). Leaving a channel that it is not on changes nothing but an invisible mark, which stops
-/// a subscribe that was sent before and comes after.
+/// a subscribe that was sent before and comes after. Answers the channel, if it has one subscriber
+/// less.
 ///
 /// # Errors
 /// [`Fault`]: it may or may not have left; doing it again is safe.
@@ -186,10 +201,10 @@ pub async fn unsubscribe(
     id: &ConnectionId,
     channel: &Channel,
     at: UnixMillis,
-) -> Result<(), Fault> {
+) -> Result<Option<ChannelKey>, Fault> {
     let op = operation_name()?;
     let Some(own) = services.table.mark_left(id, channel, at, &op).await? else {
-        return Ok(());
+        return Ok(None);
     };
     let of = ChannelKey {
         app_id: own.app_id,
@@ -201,7 +216,8 @@ pub async fn unsubscribe(
         id,
     };
     let user_id = own.user_id.as_deref();
-    leave_channel(services, subscriber, user_id, Written::Before(at), at).await
+    let left = leave_channel(services, subscriber, user_id, Written::Before(at), at).await?;
+    Ok(left.then_some(of))
 }
 
 /// Whether this connection may join: the kind, the grant or the signature, and how many it is on.

@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use tests::PATIENCE;
+use tests::{PATIENCE, Socket};
 
 use crate::stage::{Case, Stage, cases};
 
@@ -124,6 +124,54 @@ async fn to_many_channels_nothing_is_posted_that_is_not_logged() {
             if status == 200 {
                 assert_eq!((copies, log.len()), (1, 1), "{case:?}");
             }
+        }
+    })
+    .await;
+}
+
+/// What somebody who joins a cache channel now is shown.
+async fn shown(stage: &Stage, channel: &str) -> Value {
+    let mut late = Socket::connect(stage).await;
+    late.subscribe(channel).await;
+    late.frame().await["data"].take()
+}
+
+#[tokio::test]
+async fn who_joins_a_cache_channel_is_shown_what_was_published_last() {
+    let stage = Stage::new();
+    stage.faults().forget().await;
+    stage
+        .publish(json!({"name": "e", "channel": "cache-count", "data": "0"}))
+        .await;
+    let writes = stage.writes_of("publisher").await;
+    assert_eq!(writes, 3);
+    side_by_side(writes, async |stage, case, channel| {
+        let channel = &format!("cache-{channel}");
+        let (mut steady, _) = stage.connect().await;
+        steady.subscribe(channel).await;
+        steady.expect("pusher:cache_miss").await;
+        stage.served(&mut steady, channel, "1").await;
+        stage.fail("publisher", case).await;
+        let reply = stage.post("/apps/1001/events", event(channel, "2")).await;
+        stage.faults().lift().await;
+        let shown_after = shown(stage, channel).await;
+        if reply.status == 200 {
+            assert_eq!(shown_after, "2", "{case:?}");
+            assert_eq!(steady.expect("e").await["data"], "2", "{case:?}");
+        } else {
+            assert!(shown_after == "1" || shown_after == "2", "{case:?}");
+        }
+        // Nothing is posted that is not kept, and the next one mends it.
+        steady.nothing_came().await;
+        stage.served(&mut steady, channel, "3").await;
+        assert_eq!(shown(stage, channel).await, "3", "{case:?}");
+        let log = logged(stage, channel).await;
+        assert_eq!(steady.expect("end").await["data"], "end");
+        stage.check(channel, case).await;
+        if shown_after == "2" {
+            assert_eq!(log, ["1", "2", "3"], "{case:?}");
+        } else {
+            assert!(log == ["1", "3"] || log == ["1", "2", "3"], "{case:?}");
         }
     })
     .await;

@@ -127,6 +127,17 @@ impl Socket {
         self.acknowledged(channel).await;
     }
 
+    /// Joins a channel that takes the app's signature.
+    pub async fn subscribe_private(&mut self, channel: &str) {
+        let auth = self.auth(channel);
+        self.send_event(
+            "pusher:subscribe",
+            json!({"channel": channel, "auth": auth}),
+        )
+        .await;
+        self.acknowledged(channel).await;
+    }
+
     /// Takes the acknowledgement of a subscription.
     ///
     /// # Panics
@@ -136,6 +147,19 @@ impl Socket {
         assert_eq!(
             (&frame["channel"], &frame["data"]),
             (&json!(channel), &json!("{}"))
+        );
+    }
+
+    /// Takes the number of a channel's subscribers, which must be this one.
+    ///
+    /// # Panics
+    /// When it is anything else.
+    pub async fn count(&mut self, channel: &str, subscribers: usize) {
+        let frame = self.expect("pusher_internal:subscription_count").await;
+        let data = json!({ "subscription_count": subscribers }).to_string();
+        assert_eq!(
+            (&frame["channel"], &frame["data"]),
+            (&json!(channel), &json!(data))
         );
     }
 

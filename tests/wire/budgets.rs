@@ -265,3 +265,104 @@ async fn a_publication_costs_what_it_may() {
         .await;
     assert_eq!(of(&system, "publisher").await, asked(200, 0, 0, 0));
 }
+
+#[tokio::test]
+async fn a_cache_channel_costs_what_it_may() {
+    let system = System::start_with(&["--faults", "--quiet"]);
+    let event = json!({"name": "e", "channel": "cache-a", "data": "d"});
+    let mut socket = Socket::connect(&system).await;
+    socket.subscribe("cache-a").await;
+    socket.expect("pusher:cache_miss").await;
+    assert_eq!(of(&system, "message").await, asked(3, 0, 2, 2));
+    system.publish(event.clone()).await;
+    socket.expect("e").await;
+    assert_eq!(of(&system, "publisher").await, asked(3, 0, 1, 1));
+    socket.subscribe("cache-a").await;
+    socket.expect("e").await;
+    // Joining again, it is counted and counted out.
+    assert_eq!(of(&system, "message").await, asked(4, 0, 2, 2));
+
+    system.faults().forget().await;
+    let event = json!({"name": "e", "channels": ["a", "cache-b", "c"], "data": "d"});
+    system.publish(event).await;
+    assert_eq!(of(&system, "publisher").await, asked(2 + 3 + 2, 0, 0, 0));
+}
+
+#[tokio::test]
+async fn a_client_event_costs_what_it_may_and_no_write_on_its_channel() {
+    let settings = json!({"client_events": true});
+    let system = System::start_with_app(&settings, &["--faults", "--quiet"]);
+    let mut sockets = Vec::new();
+    for _ in 0..3 {
+        let mut socket = Socket::connect(&system).await;
+        socket.subscribe_private("private-a").await;
+        sockets.push(socket);
+    }
+    system.faults().forget().await;
+    for _ in 0..2 {
+        let event = json!({"event": "client-e", "channel": "private-a", "data": {}});
+        sockets[0].send_text(event.to_string()).await;
+        for socket in &mut sockets[1..] {
+            socket.expect("client-e").await;
+        }
+        let made = system.faults().made().await;
+        let written: Vec<_> = made.iter().filter(|made| made.is_write()).collect();
+        assert!(written.iter().all(|made| made.target.starts_with("rate/")));
+        // A second one may first try the turn that the first one took; that write is refused, and a
+        // refusal does not say what it costs.
+        let writes = written.len();
+        assert!((1..=2).contains(&writes), "{written:?}");
+        let expected = Asked {
+            writes,
+            ..asked(1, 0, 3, 2)
+        };
+        assert_eq!(of(&system, "message").await, expected);
+    }
+}
+
+#[tokio::test]
+async fn telling_subscribers_how_many_they_are_costs_what_it_may() {
+    let settings = json!({"subscription_count": true});
+    let system = System::start_with_app(&settings, &["--faults", "--quiet"]);
+    let mut first = Socket::connect(&system).await;
+    let mut second = Socket::connect(&system).await;
+    // Besides the subscription: the channel, and its subscribers before and after the posts.
+    first.subscribe("a").await;
+    first.count("a", 1).await;
+    second.subscribe("a").await;
+    first.count("a", 2).await;
+    second.count("a", 2).await;
+    second.subscribe("a").await;
+    second.nothing_came().await;
+    let twice = asked(3 + 3 + 4, 0, 1 + 3 + 1 + 3 + 1, 1 + 1 + 1 + 2 + 1 + 1);
+    read_so_often(&system, "message", twice.reads).await;
+    assert_eq!(of(&system, "message").await, twice);
+
+    second
+        .send_event("pusher:unsubscribe", json!({"channel": "a"}))
+        .await;
+    first.count("a", 1).await;
+    read_so_often(&system, "message", 3).await;
+    assert_eq!(of(&system, "message").await, asked(3, 0, 3, 1));
+
+    second.subscribe("a").await;
+    first.count("a", 2).await;
+    second.close().await;
+    first.count("a", 1).await;
+    read_so_often(&system, "fanout", 3).await;
+    assert_eq!(of(&system, "fanout").await, asked(0, 0, 3, 1));
+}
+
+/// Waits until a function has made so many reads: the last one follows its posts.
+async fn read_so_often(system: &System, function: &str, reads: usize) {
+    let started = std::time::Instant::now();
+    loop {
+        let made = system.faults().made().await;
+        let of_function = made.iter().filter(|made| made.function == function);
+        let read = of_function.filter(|made| made.is_read() && made.status != 0);
+        if read.count() >= reads {
+            return;
+        }
+        assert!(started.elapsed() < PATIENCE, "{function} does not end");
+    }
+}

@@ -8,6 +8,8 @@
 //! | channel | `chan/{app}/{channel}` | `chan` |
 //! | publication | `log/{app}/{channel}` | `{serial, 20 digits}` |
 //! | member of a presence channel | `memb/{app}/{channel}` | `{user_id}` |
+//! | last event of a cache channel | `cache/{app}/{channel}` | `cache` |
+//! | turns of a connection | `rate/{connection_id}` | `rate` |
 //! | token | `token/{SHA-256 in hex}` | `token` |
 //! | user, where it is signed in | `user/{app}/{user_id}` | `user` |
 //! | who watches a user | `watch/{app}/{user_id}` | `{connection_id}` |
@@ -18,13 +20,16 @@
 //! and stands last. Which operations follow one another,
 //! and what a crash between two leaves, is said in the use cases.
 
+mod audience;
 mod batch;
+mod cache;
 mod channel;
 mod connection;
 mod due;
 mod lease;
 mod log;
 mod member;
+mod rate;
 mod signed_in;
 mod subscription;
 mod token;
@@ -43,6 +48,8 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::DeserializeOwned;
 
+pub use self::audience::Audience;
+pub use self::cache::{Cached, NewCached};
 pub use self::channel::{Correction, Counted, NextSerial};
 pub use self::connection::{
     ConnectionRows, ConnectionState, NewConnection, OwnRows, OwnSubscription, Recorded,
@@ -182,6 +189,14 @@ mod partition {
         Some(UserKey::new(app_id, user_id))
     }
 
+    pub(super) fn cache(of: &ChannelKey) -> String {
+        format!("cache/{}/{}", of.app_id, of.channel)
+    }
+
+    pub(super) fn rate(id: &ConnectionId) -> String {
+        format!("rate/{id}")
+    }
+
     pub(super) fn token(digest: &str) -> String {
         format!("token/{digest}")
     }
@@ -201,6 +216,8 @@ mod partition {
     /// The sort keys of the rows that are alone under theirs.
     pub(super) const CONNECTION: &str = "conn";
     pub(super) const CHANNEL: &str = "chan";
+    pub(super) const CACHE: &str = "cache";
+    pub(super) const RATE: &str = "rate";
     pub(super) const TOKEN: &str = "token";
     pub(super) const USER: &str = "user";
     pub(super) const WATCHES: &str = "watches";

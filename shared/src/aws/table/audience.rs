@@ -1,0 +1,145 @@
+//! What a channel's item says about its subscribers to those who have no publication for them, and
+//! when those were last told how many they are.
+
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use serde::Deserialize;
+
+use super::{ChannelKey, Table, conditional, fault, number, partition, read, string};
+use crate::error::Fault;
+use crate::schema::{PARTITION_KEY, SORT_KEY};
+use crate::time::UnixMillis;
+
+/// A channel's subscribers, as its item counts them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Audience {
+    /// How many they are: perhaps too many, never too few.
+    pub subscribers: u64,
+    /// How many shards they are in, at least 1.
+    pub shards: u32,
+    /// When they were last told how many they are, if that was ever limited.
+    pub told_at: Option<UnixMillis>,
+    /// Whether telling them is put off.
+    pub is_put_off: bool,
+}
+
+#[derive(Default, Deserialize)]
+struct AudienceRow {
+    #[serde(default)]
+    subscribers: i64,
+    #[serde(default)]
+    shards: Option<u32>,
+    #[serde(default)]
+    count_told_at: Option<UnixMillis>,
+    #[serde(default)]
+    count_put_off: Option<String>,
+}
+
+impl Table {
+    /// Reads how many subscribe to a channel: one consistent read, since a shard that is missed is
+    /// a subscriber that is missed.
+    ///
+    /// # Errors
+    /// [`Fault::Table`], [`Fault::Row`].
+    pub async fn audience(&self, of: &ChannelKey) -> Result<Audience, Fault> {
+        const OPERATION: &str = "read channel";
+        let get = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .key(PARTITION_KEY, string(partition::channel(of)))
+            .key(SORT_KEY, string(partition::CHANNEL))
+            .consistent_read(true);
+        let found = get.send().await.map_err(|error| fault(OPERATION, error))?;
+        let row: AudienceRow = match found.item {
+            Some(item) => read(OPERATION, item)?,
+            None => AudienceRow::default(),
+        };
+        Ok(Audience {
+            subscribers: u64::try_from(row.subscribers).unwrap_or(0),
+            shards: row.shards.unwrap_or(1),
+            told_at: row.count_told_at,
+            is_put_off: row.count_put_off.is_some(),
+        })
+    }
+
+    fn update_audience(&self, of: &ChannelKey) -> UpdateItemFluentBuilder {
+        self.client
+            .update_item()
+            .table_name(&self.name)
+            .key(PARTITION_KEY, string(partition::channel(of)))
+            .key(SORT_KEY, string(partition::CHANNEL))
+    }
+
+    /// Claims to tell a channel's subscribers now how many they are, unless that was claimed after
+    /// `last`. What was put off is not needed any more. One write; may be repeated.
+    ///
+    /// # Errors
+    /// [`Fault::Table`]: it may or may not be claimed.
+    pub async fn claim_count(
+        &self,
+        of: &ChannelKey,
+        last: UnixMillis,
+        now: UnixMillis,
+    ) -> Result<bool, Fault> {
+        let update = self
+            .update_audience(of)
+            .update_expression("SET count_told_at = :now REMOVE count_put_off")
+            // Its own time is that of an attempt whose answer was lost.
+            .condition_expression(
+                "attribute_exists(pk) AND (attribute_not_exists(count_told_at) \
+                 OR count_told_at <= :last OR count_told_at = :now)",
+            )
+            .expression_attribute_values(":last", number(last.0))
+            .expression_attribute_values(":now", number(now.0));
+        let claimed = conditional("claim subscription count", update.send().await)?;
+        Ok(claimed.is_some())
+    }
+
+    /// Puts off telling a channel's subscribers under a name, unless that is put off already or was
+    /// claimed after `told_at`. One write; may be repeated.
+    ///
+    /// # Errors
+    /// [`Fault::Table`]: it may or may not be put off.
+    pub async fn put_off_count(
+        &self,
+        of: &ChannelKey,
+        told_at: UnixMillis,
+        name: &str,
+    ) -> Result<bool, Fault> {
+        let update = self
+            .update_audience(of)
+            .update_expression("SET count_put_off = :name")
+            .condition_expression(
+                "count_told_at = :told_at AND \
+                 (attribute_not_exists(count_put_off) OR count_put_off = :name)",
+            )
+            .expression_attribute_values(":told_at", number(told_at.0))
+            .expression_attribute_values(":name", string(name));
+        let put_off = conditional("put off subscription count", update.send().await)?;
+        Ok(put_off.is_some())
+    }
+
+    /// Claims to tell them what was put off under a name, unless that was claimed by others
+    /// meanwhile. Under that name it can be claimed again: a message is handed out again when its
+    /// function has died. One write; may be repeated.
+    ///
+    /// # Errors
+    /// [`Fault::Table`]: it may or may not be claimed.
+    pub async fn claim_put_off_count(
+        &self,
+        of: &ChannelKey,
+        name: &str,
+        now: UnixMillis,
+    ) -> Result<bool, Fault> {
+        let update = self
+            .update_audience(of)
+            .update_expression(
+                "SET count_told_at = :now, count_telling = :name REMOVE count_put_off",
+            )
+            .condition_expression("count_put_off = :name OR count_telling = :name")
+            .expression_attribute_values(":name", string(name))
+            .expression_attribute_values(":now", number(now.0));
+        let claimed = conditional("claim put off subscription count", update.send().await)?;
+        Ok(claimed.is_some())
+    }
+}

@@ -1,0 +1,63 @@
+//! Answers on a client's own socket.
+
+use bytes::Bytes;
+
+use crate::aws::Services;
+use crate::aws::table::ChannelKey;
+use crate::error::chain;
+use crate::fanout::{Recipient, deliver_to};
+use crate::frame;
+use crate::lifecycle;
+use crate::socket_id::ConnectionId;
+use crate::time::UnixMillis;
+
+/// Answers a client, and says whether it has the answer. One that is gone is forgotten: its
+/// `$disconnect` may have run before what was just written.
+pub async fn reply(services: &Services, id: &ConnectionId, answer: Bytes, now: UnixMillis) -> bool {
+    match deliver_to(services, id, &answer.into(), now).await {
+        Recipient::Served => true,
+        Recipient::Gone => {
+            if let Err(fault) = lifecycle::forget(services, id, now).await {
+                tracing::error!(connection_id = %id, error = chain(&fault), "gone but not forgotten");
+            }
+            false
+        }
+        Recipient::Failed(fault) => {
+            tracing::error!(connection_id = %id, error = chain(&fault), "not answered");
+            false
+        }
+    }
+}
+
+/// Acknowledges a subscription. On a channel that keeps its last event that event follows, or word
+/// that there is none: one read more. The subscriber's row is there by now, so whatever is published
+/// comes by itself or is what is read here, or both: a client that minds knows it by its serial.
+pub async fn acknowledge(services: &Services, id: &ConnectionId, of: &ChannelKey, now: UnixMillis) {
+    let acknowledgement = frame::subscription_succeeded(&of.channel, None);
+    if reply(services, id, acknowledgement, now).await
+        && let Some(last) = last_event(services, of, now).await
+    {
+        reply(services, id, last, now).await;
+    }
+}
+
+/// What follows the acknowledgement on a channel that keeps its last event: that event, as its
+/// subscribers got it, or word that there is none. One read, and none on any other channel.
+pub async fn last_event(services: &Services, of: &ChannelKey, now: UnixMillis) -> Option<Bytes> {
+    if !of.channel.keeps_last() {
+        return None;
+    }
+    let last = services
+        .table
+        .cached(of, now)
+        .await
+        .unwrap_or_else(|fault| {
+            // Whoever is told of a miss asks the app's server, which is right here, too.
+            tracing::error!(channel = %of.channel, error = chain(&fault), "last event not read");
+            None
+        });
+    Some(match last {
+        Some(last) => frame::publication(&of.channel, &last.name, &last.data, last.serial),
+        None => frame::cache_miss(&of.channel),
+    })
+}

@@ -1,0 +1,98 @@
+//! What functions leave to be done later: the messages of the queue `later`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::channel::Channel;
+use crate::error::Fault;
+
+/// The version of the messages. One of another version is not understood: it is tried again, by
+/// when the function may have been replaced, and ends among the dead.
+const VERSION: u32 = 1;
+
+/// Something that is to be done. It may be done more than once, and in any order.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Task {
+    /// Tell those who subscribe to a channel how many they are.
+    SubscriptionCount {
+        /// The app's id.
+        app_id: String,
+        /// The channel.
+        channel: Channel,
+        /// The name that the channel's item knows this by, when it was put off; without one the
+        /// number has just changed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        put_off: Option<String>,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct Message<T> {
+    v: u32,
+    #[serde(flatten)]
+    task: T,
+}
+
+impl Task {
+    /// Reads a message.
+    ///
+    /// # Errors
+    /// [`Fault::Task`].
+    pub fn parse(message: &str) -> Result<Self, Fault> {
+        let Message { v, task }: Message<Self> =
+            serde_json::from_str(message).map_err(|error| Fault::Task(error.into()))?;
+        if v == VERSION {
+            Ok(task)
+        } else {
+            Err(Fault::Task(format!("it is of version {v}").into()))
+        }
+    }
+
+    /// The message.
+    #[must_use]
+    pub fn print(&self) -> String {
+        let message = Message {
+            v: VERSION,
+            task: self,
+        };
+        serde_json::to_string(&message).expect("names always print")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(put_off: Option<&str>) -> Task {
+        Task::SubscriptionCount {
+            app_id: "1001".to_owned(),
+            channel: Channel::parse("orders").expect("a name"),
+            put_off: put_off.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_message_says_its_version_and_what_is_to_be_done() {
+        let message = r#"{"v":1,"type":"subscription_count","app_id":"1001","channel":"orders"}"#;
+        assert_eq!(count(None).print(), message);
+        for task in [count(None), count(Some("0a"))] {
+            assert_eq!(Task::parse(&task.print()).expect("a task"), task);
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_a_fault() {
+        for message in [
+            "",
+            "{}",
+            "[1]",
+            r#"{"v":2,"type":"subscription_count","app_id":"1001","channel":"orders"}"#,
+            r#"{"type":"subscription_count","app_id":"1001","channel":"orders"}"#,
+            r#"{"v":1,"type":"other","app_id":"1001","channel":"orders"}"#,
+            r#"{"v":1,"type":"subscription_count","app_id":"1001"}"#,
+            r#"{"v":1,"type":"subscription_count","app_id":"1001","channel":"a b"}"#,
+        ] {
+            assert!(Task::parse(message).is_err(), "{message}");
+        }
+    }
+}

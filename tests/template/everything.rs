@@ -1,0 +1,345 @@
+//! Every use case, taken through everything that it can have to do.
+
+use serde_json::{Value, json};
+use tests::{PATIENCE, Socket, System};
+
+fn event(channel: &str) -> Value {
+    json!({"name": "e", "channel": channel, "data": ""})
+}
+
+/// Takes every use case through everything that it can have to do.
+pub(crate) async fn everything(system: &System) {
+    let faults = system.faults();
+    // `connect`: a token, whose second use displaces the first, and a refusal.
+    let grant = json!({"channels": ["private-a"], "reconnect_seconds": 60});
+    let path = format!(
+        "/token/{}/app/local-key?protocol=7",
+        system.token(grant).await
+    );
+    let mut displaced = Socket::connect_at(system, &path).await;
+    displaced.subscribe("private-a").await;
+    Socket::connect_at(system, &path).await;
+    displaced.close_code().await;
+    let refused = Socket::open(system, "/app/nobody?protocol=7").await;
+    refused.expect("accepted").close_code().await;
+    // `message`: joining and leaving, and answers to those who are gone or take nothing in.
+    let mut socket = Socket::connect(system).await;
+    socket.subscribe("a").await;
+    socket
+        .send_event("pusher:unsubscribe", json!({"channel": "a"}))
+        .await;
+    socket.left(system, "a").await;
+    socket.subscribe("a").await;
+    for fault in ["gone", "throttle"] {
+        let mut socket = Socket::connect(system).await;
+        socket.subscribe("b").await;
+        let rule =
+            json!([{"function": "message", "operation": "PostToConnection", "fault": fault}]);
+        faults.set(rule).await;
+        socket.send_event("pusher:ping", json!({})).await;
+        forgotten(system, "b").await;
+        faults.lift().await;
+    }
+    let mut others = Vec::new();
+    for _ in 0..2 {
+        let mut socket = Socket::connect(system).await;
+        socket.subscribe_private("private-cache-e").await;
+        socket.expect("pusher:cache_miss").await;
+        others.push(socket);
+    }
+    let said = json!({"event": "client-e", "channel": "private-cache-e", "data": {}});
+    others[0].send_text(said.to_string()).await;
+    others[1].expect("client-e").await;
+    // `publisher`: the same with recipients.
+    for fault in ["gone", "throttle"] {
+        let mut socket = Socket::connect(system).await;
+        socket.subscribe("c").await;
+        let rule =
+            json!([{"function": "publisher", "operation": "PostToConnection", "fault": fault}]);
+        faults.set(rule).await;
+        system.publish(event("c")).await;
+        faults.lift().await;
+    }
+    // `status`: a serial that its publisher has left behind.
+    let rule =
+        json!([{"operation": "PutItem", "containing": "log/1001/d", "fault": "kill", "times": 1}]);
+    faults.set(rule).await;
+    system
+        .post("/apps/1001/events", event("d").to_string())
+        .await;
+    system.publish(event("d")).await;
+    system.publish(event("cache-e")).await;
+    let started = std::time::Instant::now();
+    while system.poll("channels=d").await.json()["events"] == json!([]) {
+        assert!(started.elapsed() < PATIENCE, "nothing is shown");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    // `disconnect`.
+    socket.close().await;
+    forgotten(system, "a").await;
+    for function in ["connect", "disconnect", "message", "publisher", "reaper"] {
+        presence(system, function).await;
+        watching(system, function).await;
+    }
+}
+
+/// Has a user who watches others and is watched leave through a function, which finds those who are
+/// to be told gone.
+async fn watching(system: &System, function: &str) {
+    let faults = system.faults();
+    let user = &format!("user-{function}");
+    let channel = &format!("channel-{function}");
+    let grant = json!({"channels": [], "reconnect_seconds": 60});
+    let path = format!(
+        "/token/{}/app/local-key?protocol=7",
+        system.token(grant).await
+    );
+    let mut watcher = Socket::connect(system).await;
+    watcher
+        .sign_in(json!({"id": "watcher", "watchlist": [user]}))
+        .await;
+    watcher.watched().await;
+    let mut leaving = Socket::connect_at(system, &path).await;
+    // The second time there is a watchlist already.
+    for watched in ["a", "b"] {
+        let user_data = json!({"id": user, "watchlist": [watched]});
+        leaving.sign_in(user_data).await;
+        leaving.watched().await;
+    }
+    told(system, user, true).await;
+    watcher.watched().await;
+    leaving.subscribe(channel).await;
+    let rule = json!([{"function": function, "operation": "PostToConnection", "fault": "gone"}]);
+    faults.set(rule).await;
+    match function {
+        "connect" => drop(Socket::open(system, &path).await.expect("let in")),
+        "disconnect" => leaving.close().await,
+        "message" => leaving.send_event("pusher:ping", json!({})).await,
+        "publisher" => {
+            system.publish(event(channel)).await;
+        }
+        "reaper" => {
+            let row = system.table().rows(&format!("user/1001/{user}")).await;
+            let mut names = row[0].as_object().expect("a row").keys();
+            let id = names.find_map(|name| name.strip_prefix("c/")).expect("one");
+            reap(system, id).await;
+        }
+        other => panic!("{other}"),
+    }
+    told(system, user, false).await;
+    let started = std::time::Instant::now();
+    while !system.table().rows("watch/").await.is_empty() {
+        assert!(started.elapsed() < PATIENCE, "{function}: still watched");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    faults.lift().await;
+}
+
+/// Waits until the watchers of a user were told that it is online, or is not.
+async fn told(system: &System, user: &str, online: bool) {
+    let started = std::time::Instant::now();
+    loop {
+        let rows = system.table().rows(&format!("user/1001/{user}")).await;
+        if rows[0]["announced"] == online && rows[0].get("lease").is_none() {
+            return;
+        }
+        assert!(started.elapsed() < PATIENCE, "{rows:?}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+/// Has somebody leave a presence channel through a function, which finds one who is to be told gone,
+/// one who waits and can come, and one for whom there is no room.
+async fn presence(system: &System, function: &str) {
+    let faults = system.faults();
+    let channel = &format!("presence-cache-{function}");
+    let grant = json!({"user_id": "b", "channels": [channel], "reconnect_seconds": 60});
+    let path = format!(
+        "/token/{}/app/local-key?protocol=7",
+        system.token(grant).await
+    );
+    let mut told = Socket::connect(system).await;
+    told.attend(channel, json!("a")).await;
+    told.roster(channel).await;
+    let mut leaving = Socket::connect_at(system, &path).await;
+    leaving
+        .send_event("pusher:subscribe", json!({"channel": channel}))
+        .await;
+    leaving.roster(channel).await;
+    if function == "fanout" {
+        // It finds out when it tells how many are on another channel.
+        leaving.expect("pusher:cache_miss").await;
+        leaving.subscribe("f").await;
+    }
+    waiting(system, channel).await;
+    let rule =
+        json!([{"function": function, "operation": "PostToConnection", "fault": "throttle"}]);
+    faults.set(rule).await;
+    match function {
+        "connect" => drop(Socket::open(system, &path).await.expect("let in")),
+        "disconnect" => leaving.close().await,
+        "message" => {
+            let channel = json!({"channel": channel});
+            leaving.send_event("pusher:unsubscribe", channel).await;
+        }
+        "publisher" => {
+            system.publish(event(channel)).await;
+        }
+        "reaper" => {
+            let members = system.table().rows(&format!("memb/1001/{channel}")).await;
+            let row = members.iter().find(|row| row["sk"] == "b").expect("a row");
+            let mut names = row.as_object().expect("a row").keys();
+            let id = names.find_map(|name| name.strip_prefix("c/")).expect("one");
+            reap(system, id).await;
+        }
+        "fanout" => {
+            let mut other = Socket::connect(system).await;
+            other.subscribe("f").await;
+            other.close().await;
+        }
+        other => panic!("{other}"),
+    }
+    let started = std::time::Instant::now();
+    loop {
+        let rows = system.table().rows(&format!("memb/1001/{channel}")).await;
+        let item = system.table().rows(&format!("chan/1001/{channel}")).await;
+        if rows.is_empty() && item[0].get("lease").is_none() {
+            break;
+        }
+        assert!(
+            started.elapsed() < PATIENCE,
+            "{function}: {rows:?} {item:?}"
+        );
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    faults.lift().await;
+}
+
+/// Puts the rows of two connections that wait to be acknowledged, each as a user of its own.
+async fn waiting(system: &System, channel: &str) {
+    let ids = ["AAAAAAAAAAAAAAA=", "zzzzzzzzzzzzzzw="];
+    let far = 9_999_999_999_u64;
+    for (id, user) in ids.into_iter().zip(["c", "d"]) {
+        let own = json!({"pk": format!("conn/{id}"), "sk": format!("sub/{channel}"), "app": "1001", "shard": 0, "user": user, "at": 1, "ttl": far});
+        let subscriber = json!({"pk": format!("subs/1001/{channel}/0"), "sk": id, "at": 1, "op": "x", "ttl": far});
+        system.table().put(&own).await;
+        system.table().put(&subscriber).await;
+        let member = json!({ "Item": {
+            "pk": { "S": format!("memb/1001/{channel}") },
+            "sk": { "S": user },
+            "user": { "S": json!({"id": user}).to_string() },
+            "v": { "N": "1" },
+            format!("c/{id}"): { "M": { "e": { "N": far.to_string() }, "a": { "N": "1" } } },
+            format!("j/{id}/x"): { "N": "1" },
+        }});
+        system.table().call("PutItem", member).await;
+    }
+}
+
+/// Has a connection expire, and the reaper look at it.
+async fn reap(system: &System, id: &str) {
+    let due = json!({
+        "Key": { "pk": { "S": format!("conn/{id}") }, "sk": { "S": "conn" } },
+        "UpdateExpression": "SET expires_at = :past, due_at = :past",
+        "ExpressionAttributeValues": { ":past": { "N": "1" } },
+    });
+    system.table().call("UpdateItem", due).await;
+    system.reap().await;
+}
+
+/// Has each function find somebody gone from a channel whose others are told how many are left.
+pub(crate) async fn everything_counted(system: &System) {
+    let faults = system.faults();
+    let mut listener = Socket::connect(system).await;
+    listener.subscribe("a").await;
+    // `connect` displaces one, and `disconnect` forgets the other.
+    let grant = json!({"channels": [], "reconnect_seconds": 60});
+    let path = format!(
+        "/token/{}/app/local-key?protocol=7",
+        system.token(grant).await
+    );
+    let mut displaced = Socket::connect_at(system, &path).await;
+    displaced.subscribe("a").await;
+    Socket::connect_at(system, &path).await.close().await;
+    left_alone(system, "connect").await;
+    let mut leaving = Socket::connect(system).await;
+    leaving.subscribe("a").await;
+    leaving.close().await;
+    left_alone(system, "disconnect").await;
+    // The others find out when they post to it: once it is gone, and once it takes nothing in.
+    for function in ["message", "publisher", "fanout"] {
+        for fault in ["gone", "throttle"] {
+            let mut socket = Socket::connect(system).await;
+            socket.subscribe("a").await;
+            let id = newest(system).await;
+            // Its padding a path spells in another way.
+            let id = id.trim_end_matches('=');
+            let rule = json!([{
+                "function": function, "operation": "PostToConnection", "containing": id,
+                "fault": fault,
+            }]);
+            faults.set(rule).await;
+            match function {
+                "message" => socket.send_event("pusher:ping", json!({})).await,
+                "publisher" => system.publish(event("a")).await,
+                _ => {
+                    let mut leaving = Socket::connect(system).await;
+                    leaving.subscribe("a").await;
+                    leaving.close().await;
+                }
+            }
+            left_alone(system, function).await;
+            faults.lift().await;
+        }
+    }
+    let mut expired = Socket::connect(system).await;
+    expired.subscribe("a").await;
+    reap(system, &newest(system).await).await;
+    left_alone(system, "reaper").await;
+    presence(system, "fanout").await;
+}
+
+/// Waits until a function has left it to be told later that the listener is alone, and it is.
+async fn left_alone(system: &System, function: &str) {
+    let faults = system.faults();
+    let started = std::time::Instant::now();
+    loop {
+        let made = faults.made().await;
+        let left = made
+            .iter()
+            .any(|made| made.function == function && made.operation == "SendMessage");
+        let rows = system.table().rows("subs/1001/a/").await;
+        let queue = faults.queue("later").await;
+        if left && rows.len() == 1 && queue["waiting"] == 0 && queue["in_flight"] == 0 {
+            return;
+        }
+        assert!(started.elapsed() < PATIENCE, "{function}: {rows:?} {queue}");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
+/// The connection that was last to join.
+async fn newest(system: &System) -> String {
+    let rows = system.table().rows("subs/1001/a/").await;
+    let newest = rows.iter().max_by_key(|row| row["at"].as_u64());
+    let id = newest.expect("somebody")["sk"].as_str().expect("a key");
+    id.to_owned()
+}
+
+/// Waits until nobody is on a channel and nobody is counted.
+async fn forgotten(system: &System, channel: &str) {
+    let started = std::time::Instant::now();
+    loop {
+        let rows = system.table().rows(&format!("subs/1001/{channel}/")).await;
+        let item = system.table().rows(&format!("chan/1001/{channel}")).await;
+        let own = system.table().rows("conn/").await;
+        let own = own
+            .iter()
+            .filter(|row| row["sk"] == format!("sub/{channel}").as_str());
+        if rows.is_empty() && item[0]["subscribers"] == 0 && own.count() == 0 {
+            return;
+        }
+        assert!(started.elapsed() < PATIENCE, "{rows:?} {item:?}");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
