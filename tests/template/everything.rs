@@ -124,6 +124,12 @@ async fn watching(system: &System, function: &str) {
             let id = names.find_map(|name| name.strip_prefix("c/")).expect("one");
             reap(system, id).await;
         }
+        // It finds out when it tells how many are left.
+        "fanout" => {
+            let mut other = Socket::connect(system).await;
+            other.subscribe(channel).await;
+            other.close().await;
+        }
         other => panic!("{other}"),
     }
     told(system, user, false).await;
@@ -297,6 +303,7 @@ pub(crate) async fn everything_counted(system: &System) {
     reap(system, &newest(system).await).await;
     left_alone(system, "reaper").await;
     presence(system, "fanout").await;
+    watching(system, "fanout").await;
 }
 
 /// Waits until a function has left it to be told later that the listener is alone, and it is.
