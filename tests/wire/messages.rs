@@ -191,3 +191,103 @@ async fn two_hundred_channels_and_no_more() {
     socket.left(&system, "c7").await;
     socket.subscribe("one-more").await;
 }
+
+#[tokio::test]
+async fn a_burst_on_a_hundred_channels_is_acknowledged_once_each() {
+    let system = System::start_with(&["--quiet"]);
+    let mut socket = Socket::connect(&system).await;
+    let names: Vec<String> = (0..100)
+        .map(|n| match n % 4 {
+            0 => format!("presence-{n}"),
+            1 => format!("private-{n}"),
+            _ => format!("public-{n}"),
+        })
+        .collect();
+    for name in &names {
+        let subscribe = match name.split_once('-').map(|(kind, _)| kind) {
+            Some("presence") => socket.presence(name, &json!({"user_id": "u"})),
+            Some("private") => json!({"channel": name, "auth": socket.auth(name)}),
+            _ => json!({"channel": name}),
+        };
+        socket.send_event("pusher:subscribe", subscribe).await;
+    }
+    let mut acknowledged = std::collections::BTreeSet::new();
+    for _ in &names {
+        let frame = socket
+            .expect("pusher_internal:subscription_succeeded")
+            .await;
+        let name = frame["channel"].as_str().expect("a name").to_owned();
+        assert!(acknowledged.insert(name), "twice: {frame}");
+    }
+    socket.nothing_came().await;
+    system
+        .publish(json!({"name": "e", "channels": names, "data": ""}))
+        .await;
+    for _ in &names {
+        socket.expect("e").await;
+    }
+    socket.nothing_came().await;
+}
+
+#[tokio::test]
+async fn a_burst_on_a_presence_channel_ends_as_its_last_one_says() {
+    let system = System::start_with(&["--quiet"]);
+    let mut anna = Socket::connect(&system).await;
+    anna.attend("presence-a", json!("anna")).await;
+    anna.roster("presence-a").await;
+    let mut bob = Socket::connect(&system).await;
+    let subscribe = bob.presence("presence-a", &json!({"user_id": "bob"}));
+    let unsubscribe = json!({"channel": "presence-a"});
+    // Each subscribe is acknowledged once, whatever came after it.
+    for _ in 0..5 {
+        for (event, data) in [
+            ("pusher:subscribe", &subscribe),
+            ("pusher:subscribe", &subscribe),
+            ("pusher:unsubscribe", &unsubscribe),
+            ("pusher:subscribe", &subscribe),
+        ] {
+            bob.send_event(event, data.clone()).await;
+        }
+        for _ in 0..3 {
+            bob.roster("presence-a").await;
+        }
+        bob.nothing_came().await;
+    }
+    let mut carl = Socket::connect(&system).await;
+    carl.attend("presence-a", json!("carl")).await;
+    assert_eq!(
+        carl.roster("presence-a").await["ids"],
+        json!(["anna", "bob", "carl"])
+    );
+    for (event, data) in [
+        ("pusher:subscribe", &subscribe),
+        ("pusher:unsubscribe", &unsubscribe),
+    ] {
+        bob.send_event(event, data.clone()).await;
+    }
+    // Whether a millisecond lay between the two decides, and nothing else: on a tie it stays.
+    let mut there = std::collections::BTreeSet::from(["bob".to_owned()]);
+    loop {
+        let mut last = Socket::connect(&system).await;
+        last.attend("presence-a", json!("last")).await;
+        let ids = last.roster("presence-a").await["ids"].clone();
+        last.close().await;
+        let mut heard = 0;
+        while heard < 2 {
+            let frame = carl.frame().await;
+            let user = tests::inner(&frame)["user_id"]
+                .as_str()
+                .expect("an id")
+                .to_owned();
+            heard += usize::from(user == "last");
+            match frame["event"].as_str() {
+                Some("pusher_internal:member_added") => assert!(there.insert(user), "{frame}"),
+                _ => assert!(there.remove(&user), "{frame}"),
+            }
+        }
+        let listed = ids.as_array().expect("ids").contains(&json!("bob"));
+        if listed == there.contains("bob") {
+            break;
+        }
+    }
+}
