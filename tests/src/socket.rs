@@ -3,6 +3,7 @@
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
@@ -21,8 +22,28 @@ impl Socket {
     /// # Errors
     /// When the upgrade is refused.
     pub async fn open(system: &System, path: &str) -> Result<Self, Box<Error>> {
+        Self::open_as(system, path, None).await
+    }
+
+    /// The same as a page of some origin does it.
+    ///
+    /// # Errors
+    /// When the upgrade is refused.
+    ///
+    /// # Panics
+    /// When the origin is no header.
+    pub async fn open_as(
+        system: &System,
+        path: &str,
+        origin: Option<&str>,
+    ) -> Result<Self, Box<Error>> {
         let url = format!("{}{path}", system.socket_base());
-        let (stream, _) = tokio_tungstenite::connect_async(url)
+        let mut request = url.into_client_request().map_err(Box::new)?;
+        if let Some(origin) = origin {
+            let origin = origin.parse().expect("a header");
+            request.headers_mut().insert("origin", origin);
+        }
+        let (stream, _) = tokio_tungstenite::connect_async(request)
             .await
             .map_err(Box::new)?;
         Ok(Self {

@@ -135,3 +135,32 @@ async fn a_function_that_dies_is_replaced() {
         socket.expect("f").await;
     }
 }
+
+#[tokio::test]
+async fn only_pages_of_the_allowed_origins_may_connect() {
+    let origins = ["https://app.example.com", "https://*.example.org"];
+    let system = System::start_with_app(&json!({"allowed_origins": origins}), &[]);
+    let path = "/app/local-key?protocol=7";
+    for origin in [
+        None,
+        Some("https://app.example.com"),
+        Some("https://a.b.example.org"),
+    ] {
+        let socket = Socket::open_as(&system, path, origin).await;
+        let mut socket = socket.expect("let in");
+        socket.expect("pusher:connection_established").await;
+    }
+    for origin in [
+        "https://example.com",
+        "http://app.example.com",
+        "https://app.example.com.example.net",
+        "https://example.org",
+        "null",
+    ] {
+        let socket = Socket::open_as(&system, path, Some(origin)).await;
+        let mut socket = socket.expect("let in");
+        let refused = socket.expect("pusher:error").await;
+        assert_eq!(refused["data"]["code"], 4009, "{origin}");
+        socket.close_code().await;
+    }
+}

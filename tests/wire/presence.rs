@@ -222,6 +222,31 @@ async fn a_full_channel_takes_no_more_users() {
     settled(&system, 100).await;
 }
 
+#[tokio::test]
+async fn a_list_that_would_not_fit_a_frame_takes_no_more_users() {
+    let settings = json!({"max_presence_members": 1_000});
+    let system = System::start_with_app(&settings, &["--quiet"]);
+    let mut refused = 0;
+    let mut sockets = Vec::new();
+    for n in 0..130 {
+        let mut socket = Socket::connect(&system).await;
+        let user = json!({"user_id": n, "user_info": "i".repeat(1_000)});
+        let subscribe = socket.presence(ROOM, &user);
+        socket.send_event("pusher:subscribe", subscribe).await;
+        let answer = socket.frame().await;
+        if answer["event"] == "pusher:subscription_error" {
+            let error = answer["data"]["error"].as_str().expect("words");
+            assert!(error.contains("131072 bytes"), "{error}");
+            refused += 1;
+        } else {
+            assert!(answer.to_string().len() > 1_000, "{answer}");
+        }
+        sockets.push(socket);
+    }
+    assert!((1..30).contains(&refused), "{refused}");
+    settled(&system, 130 - refused).await;
+}
+
 /// A connection that comes and goes, and what it was told.
 struct Visitor {
     socket: Socket,
