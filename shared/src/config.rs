@@ -2,6 +2,8 @@
 
 use crate::app::Apps;
 use crate::limits::CONNECTION_LIFE_SECS;
+use crate::settings::Settings;
+use crate::time::UnixMillis;
 
 /// The variables a function is configured by. Lambda itself sets those of the AWS credentials.
 pub mod variable {
@@ -56,6 +58,26 @@ pub struct Lives {
     pub connection_secs: u64,
     /// Between two questions to API Gateway, on presence channels; `None`: it is never asked.
     pub probe_secs: Option<u64>,
+}
+
+impl Lives {
+    /// When the reaper is to look at a new connection: at its expiry, or earlier if something may
+    /// have to be done about it before.
+    #[must_use]
+    pub fn first_due(
+        &self,
+        settings: &Settings,
+        connected_at: UnixMillis,
+        expires_at: UnixMillis,
+    ) -> UnixMillis {
+        let overdue = settings.authorized_connections_timeout_secs;
+        let overdue = (overdue > 0).then(|| connected_at.plus_secs(overdue));
+        let probe = self.probe_secs.map(|secs| connected_at.plus_secs(secs));
+        [overdue, probe]
+            .into_iter()
+            .flatten()
+            .fold(expires_at, UnixMillis::min)
+    }
 }
 
 /// The role's credentials, from the environment. No `Debug`.
@@ -282,5 +304,25 @@ mod tests {
             .map_err(|problems| problems.to_string())
             .expect("complete");
         assert_eq!(config.later_queue_url.as_deref(), Some(url));
+    }
+
+    #[test]
+    fn a_connection_is_due_when_something_may_have_to_be_done() {
+        let due = |authorized_connections_timeout_secs, probe_secs| {
+            let settings = Settings {
+                authorized_connections_timeout_secs,
+                ..Settings::default()
+            };
+            let lives = Lives {
+                connection_secs: 7_800,
+                probe_secs,
+            };
+            let (connected_at, expires_at) = (UnixMillis(1_000), UnixMillis(7_801_000));
+            lives.first_due(&settings, connected_at, expires_at).0
+        };
+        assert_eq!(due(0, None), 7_801_000);
+        assert_eq!(due(30, None), 31_000);
+        assert_eq!(due(0, Some(60)), 61_000);
+        assert_eq!(due(30, Some(20)), 21_000);
     }
 }

@@ -36,7 +36,6 @@ use crate::aws::table::{
 use crate::error::{Fault, Rejection, chain};
 use crate::frame;
 use crate::limits::{CLOSING_SECS, GREETING_PATIENCE, GREETING_PAUSES};
-use crate::reap;
 use crate::socket_id::{ConnectionId, SocketId};
 use crate::subscription_count;
 use crate::time::UnixMillis;
@@ -152,7 +151,9 @@ pub async fn admit(
         app_id: app.id(),
         connected_at,
         expires_at,
-        due_at: reap::first_due(app, &services.lives, connected_at, expires_at),
+        due_at: services
+            .lives
+            .first_due(app.settings(), connected_at, expires_at),
         grant: &grant,
     };
     match services.table.record_connection(new).await? {

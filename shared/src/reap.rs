@@ -10,12 +10,10 @@
 use futures_util::{StreamExt as _, stream};
 use tokio::time::Instant;
 
-use crate::app::App;
 use crate::attend;
 use crate::aws::Services;
 use crate::aws::connections::{Liveness, Payload};
 use crate::aws::table::{ConnectionState, Due};
-use crate::config::Lives;
 use crate::error::{Fault, Rejection, chain};
 use crate::fanout;
 use crate::frame;
@@ -25,24 +23,6 @@ use crate::schema::DUE_SHARDS;
 use crate::socket_id::ConnectionId;
 use crate::time::UnixMillis;
 use crate::users;
-
-/// When the reaper is to look at a new connection: at its expiry, or earlier if something may have
-/// to be done about it before.
-#[must_use]
-pub fn first_due(
-    app: &App,
-    lives: &Lives,
-    connected_at: UnixMillis,
-    expires_at: UnixMillis,
-) -> UnixMillis {
-    let overdue = app.settings().authorized_connections_timeout_secs;
-    let overdue = (overdue > 0).then(|| connected_at.plus_secs(overdue));
-    let probe = lives.probe_secs.map(|secs| connected_at.plus_secs(secs));
-    [overdue, probe]
-        .into_iter()
-        .flatten()
-        .fold(expires_at, UnixMillis::min)
-}
 
 /// How much was done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -142,29 +122,4 @@ async fn see_to_connection(
         due_at = due_at.min(now.plus_secs(probe_secs));
     }
     services.table.look_again(id, due_at).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::app::Apps;
-
-    #[test]
-    fn a_connection_is_due_when_something_may_have_to_be_done() {
-        let due = |settings: &str, probe_secs| {
-            let apps = format!(r#"[{{"id":"1","key":"k","secret":"s"{settings}}}]"#);
-            let apps = Apps::parse(&apps).expect("an app");
-            let lives = Lives {
-                connection_secs: 7_800,
-                probe_secs,
-            };
-            let app = apps.by_id("1").expect("the app");
-            first_due(app, &lives, UnixMillis(1_000), UnixMillis(7_801_000)).0
-        };
-        let timeout = r#","authorized_connections_timeout_seconds":30"#;
-        assert_eq!(due("", None), 7_801_000);
-        assert_eq!(due(timeout, None), 31_000);
-        assert_eq!(due("", Some(60)), 61_000);
-        assert_eq!(due(timeout, Some(20)), 21_000);
-    }
 }
