@@ -12,14 +12,16 @@
 //! *Right away*: (1) claim it in the item, (2) post; this is done from the queue, too, which hands
 //! it out again after a crash. *Put off*: (1) in the item, (2) a message; when that is handed out,
 //! (3) claim it, (4) post. A crash right after the change, or after (1) without the message, leaves
-//! a change that is told of with the next one; after (3) the message is handed out again. A few
-//! subscribers are posted to without any write, and then there is another look: of two that tell
-//! at once the last one is right.
+//! a change that is told of with the next one; after (3) the message is handed out again.
+//!
+//! Every telling takes a turn in the item before it reads the subscribers. Whoever finds, after the
+//! last post, that another turn was taken meanwhile tells once more: of two that tell at once the
+//! last word is right.
 
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use crate::aws::Services;
 use crate::aws::connections::Payload;
@@ -33,15 +35,15 @@ use crate::limits::{COUNT_AT_ONCE_MAX, COUNT_INTERVAL_SECS, TABLE_CONCURRENCY};
 use crate::task::Task;
 use crate::time::UnixMillis;
 
-/// Times that a few subscribers are told again because their number has changed meanwhile, before
-/// the rest is left to the queue.
+/// Times that a few subscribers are told because others tell them at the same time, before the rest
+/// is left to the queue.
 const ROUNDS: usize = 4;
 /// How long a connection that is being forgotten waits for what is left to the queue.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What follows from a change of the number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Telling {
+enum Step {
     /// Nobody is there to be told.
     Nobody,
     /// They are few: each change is told.
@@ -54,7 +56,7 @@ enum Telling {
     PutOff,
 }
 
-impl Telling {
+impl Step {
     fn of(audience: &Audience, now: UnixMillis) -> Self {
         let last = now.minus_secs(COUNT_INTERVAL_SECS);
         match audience.told_at {
@@ -83,7 +85,8 @@ fn is_told(services: &Services, of: &ChannelKey) -> bool {
 
 /// Tells a channel's subscribers how many they are after one of them has come or gone: here, if they
 /// are few, and by way of the queue if they are many. It costs nothing where it is switched off;
-/// otherwise a read, and for a few two queries and a post to each. Nothing fails when this does.
+/// otherwise a read, and for a few a write, a query, a post to each and another read. Nothing fails
+/// when this does.
 pub async fn changed(services: &Services, of: &ChannelKey, now: UnixMillis) {
     if is_told(services, of)
         && let Err(fault) = tell_few(services, of, now).await
@@ -94,11 +97,11 @@ pub async fn changed(services: &Services, of: &ChannelKey, now: UnixMillis) {
 
 async fn tell_few(services: &Services, of: &ChannelKey, now: UnixMillis) -> Result<(), Fault> {
     let audience = services.table.audience(of).await?;
-    let telling = Telling::of(&audience, now);
-    if telling == Telling::AtOnce {
-        tell(services, of, &audience, now).await
+    let step = Step::of(&audience, now);
+    if step == Step::AtOnce {
+        tell(services, of, false, now).await
     } else {
-        leave(services, of, telling).await
+        leave(services, of, step).await
     }
 }
 
@@ -111,7 +114,7 @@ pub(crate) async fn lost(services: &Services, channels: Vec<ChannelKey>, now: Un
         .map(|of| async move {
             let audience = services.table.audience(of).await;
             let left = match audience {
-                Ok(audience) => leave(services, of, Telling::of(&audience, now)).await,
+                Ok(audience) => leave(services, of, Step::of(&audience, now)).await,
                 Err(fault) => Err(fault),
             };
             if let Err(fault) = left {
@@ -149,29 +152,29 @@ pub async fn announce(
         }
     }
     let audience = services.table.audience(of).await?;
-    match Telling::of(&audience, now) {
-        Telling::Nobody => Ok(()),
-        Telling::AtOnce => tell(services, of, &audience, now).await,
-        _ if claimed => tell(services, of, &audience, now).await,
-        Telling::Due { last } => {
+    match Step::of(&audience, now) {
+        Step::Nobody => Ok(()),
+        Step::AtOnce => tell(services, of, false, now).await,
+        _ if claimed => tell(services, of, true, now).await,
+        Step::Due { last } => {
             if services.table.claim_count(of, last, now).await? {
-                tell(services, of, &audience, now).await?;
+                tell(services, of, true, now).await?;
             }
             Ok(())
         }
-        telling @ (Telling::Early { .. } | Telling::PutOff) => leave(services, of, telling).await,
+        step @ (Step::Early { .. } | Step::PutOff) => leave(services, of, step).await,
     }
 }
 
 /// Leaves it to the queue.
-async fn leave(services: &Services, of: &ChannelKey, telling: Telling) -> Result<(), Fault> {
-    match telling {
-        Telling::Nobody | Telling::PutOff => Ok(()),
-        Telling::AtOnce | Telling::Due { .. } => {
+async fn leave(services: &Services, of: &ChannelKey, step: Step) -> Result<(), Fault> {
+    match step {
+        Step::Nobody | Step::PutOff => Ok(()),
+        Step::AtOnce | Step::Due { .. } => {
             let task = task(of, None);
             services.do_later(&task, Duration::ZERO).await
         }
-        Telling::Early { told_at, wait } => {
+        Step::Early { told_at, wait } => {
             let name = operation_name()?;
             if services.table.put_off_count(of, told_at, &name).await? {
                 services.do_later(&task(of, Some(name)), wait).await?;
@@ -189,37 +192,35 @@ fn task(of: &ChannelKey, put_off: Option<String>) -> Task {
     }
 }
 
-/// Tells them. One that is slower than another one tells a number that is not right any more, so a
-/// look after the posts says whether to tell them again. With many there is nobody else within 5 s,
-/// and no other look unless the posts took longer.
+/// Tells them: one write, a query, a post to each and a read. Of two that tell at once the slower one
+/// may tell a number that is not right any more, after the one that is; so whoever was overtaken
+/// tells once more: here, if they are few, and by way of the queue if they are many.
 async fn tell(
     services: &Services,
     of: &ChannelKey,
-    audience: &Audience,
+    many: bool,
     now: UnixMillis,
 ) -> Result<(), Fault> {
-    let many = audience.subscribers > COUNT_AT_ONCE_MAX;
-    let interval = Duration::from_secs(COUNT_INTERVAL_SECS);
-    let started = Instant::now();
-    let mut told = None;
     for _ in 0..ROUNDS {
-        let live = fanout::subscribers(services, of, audience.shards, now).await?;
-        if live.is_empty() || told == Some(live.len()) {
+        let Some(telling) = services.table.begin_telling(of).await? else {
+            return Ok(());
+        };
+        let live = fanout::subscribers(services, of, telling.shards, now).await?;
+        if live.is_empty() {
             return Ok(());
         }
-        if many && told.is_some() {
-            break;
-        }
-        told = Some(live.len());
         let count = u64::try_from(live.len()).unwrap_or(u64::MAX);
         let payload = Payload::from(frame::subscription_count(&of.channel, count));
         let tally = fanout::deliver(services, of, live, &payload, now).await;
         tracing::info!(channel = %of.channel, count, served = tally.served, gone = tally.gone, failed = tally.failed, "counted");
-        if many && started.elapsed() < interval {
+        if !services.table.is_overtaken(of, telling).await? {
             return Ok(());
         }
+        if many {
+            break;
+        }
     }
-    leave(services, of, Telling::AtOnce).await
+    services.do_later(&task(of, None), Duration::ZERO).await
 }
 
 fn not_told(of: &ChannelKey, fault: &Fault) {
@@ -232,42 +233,42 @@ mod tests {
 
     const NOW: UnixMillis = UnixMillis(1_000_000);
 
-    fn telling(subscribers: u64, told_at: Option<u64>, is_put_off: bool) -> Telling {
+    fn step(subscribers: u64, told_at: Option<u64>, is_put_off: bool) -> Step {
         let audience = Audience {
             subscribers,
             shards: 1,
             told_at: told_at.map(UnixMillis),
             is_put_off,
         };
-        Telling::of(&audience, NOW)
+        Step::of(&audience, NOW)
     }
 
     #[test]
     fn a_few_are_told_of_each_change() {
-        assert_eq!(telling(0, None, false), Telling::Nobody);
+        assert_eq!(step(0, None, false), Step::Nobody);
         for (told_at, is_put_off) in [(None, false), (Some(NOW.0), false), (Some(NOW.0), true)] {
-            assert_eq!(telling(1, told_at, is_put_off), Telling::AtOnce);
-            assert_eq!(telling(100, told_at, is_put_off), Telling::AtOnce);
-            assert_ne!(telling(101, told_at, is_put_off), Telling::AtOnce);
+            assert_eq!(step(1, told_at, is_put_off), Step::AtOnce);
+            assert_eq!(step(100, told_at, is_put_off), Step::AtOnce);
+            assert_ne!(step(101, told_at, is_put_off), Step::AtOnce);
         }
     }
 
     #[test]
     fn many_are_told_once_in_five_seconds() {
         let last = UnixMillis(NOW.0 - 5_000);
-        let due = Telling::Due { last };
-        assert_eq!(telling(101, None, false), due);
-        assert_eq!(telling(101, Some(last.0), false), due);
+        let due = Step::Due { last };
+        assert_eq!(step(101, None, false), due);
+        assert_eq!(step(101, Some(last.0), false), due);
         // Whoever was to do it later has not, or has lost the message.
-        assert_eq!(telling(101, Some(last.0), true), due);
+        assert_eq!(step(101, Some(last.0), true), due);
         for (ago, wait) in [(4_999, 1), (1_000, 4_000), (0, 5_000)] {
             let told_at = NOW.0 - ago;
-            let early = Telling::Early {
+            let early = Step::Early {
                 told_at: UnixMillis(told_at),
                 wait: Duration::from_millis(wait),
             };
-            assert_eq!(telling(101, Some(told_at), false), early);
-            assert_eq!(telling(101, Some(told_at), true), Telling::PutOff);
+            assert_eq!(step(101, Some(told_at), false), early);
+            assert_eq!(step(101, Some(told_at), true), Step::PutOff);
         }
     }
 }

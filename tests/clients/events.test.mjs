@@ -62,21 +62,23 @@ test("Laravel Echo whispers", async () => {
 test("subscribers know how many they are", async () => {
   const first = client().subscribe("crowd");
   const counts = collect(first, "pusher:subscription_count");
-  await counts.until(1);
+  const told = async (count) => {
+    while (counts.came.at(-1)?.subscription_count !== count) await counts.until(counts.came.length + 1);
+  };
+  await told(1);
   assert.equal(first.subscribed, true);
   const pusher = client();
   const second = pusher.subscribe("crowd");
   assert.deepEqual(await next(second, "pusher:subscription_count"), { subscription_count: 2 });
-  await counts.until(2);
+  await told(2);
   assert.deepEqual([first.subscriptionCount, second.subscriptionCount], [2, 2]);
   pusher.unsubscribe("crowd");
-  await counts.until(3);
+  await told(1);
   const third = client();
   await next(third.subscribe("crowd"), "pusher:subscription_count");
-  await counts.until(4);
+  await told(2);
   third.disconnect();
-  await counts.until(5);
-  assert.deepEqual(counts.came.map((count) => count.subscription_count), [1, 2, 1, 2, 1]);
+  await told(1);
 });
 
 for (const name of ["cache-orders", "private-cache-orders", "private-encrypted-cache-orders"]) {

@@ -171,6 +171,14 @@ impl Socket {
         );
     }
 
+    /// Joins a channel on which others may come and go meanwhile: takes the acknowledgement past
+    /// what the subscribers are told of it.
+    pub async fn subscribe_counted(&mut self, channel: &str) {
+        self.send_event("pusher:subscribe", json!({"channel": channel}))
+            .await;
+        while self.frame().await["event"] != "pusher_internal:subscription_succeeded" {}
+    }
+
     /// Takes the number of a channel's subscribers, which must be this one.
     ///
     /// # Panics

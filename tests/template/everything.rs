@@ -108,7 +108,7 @@ async fn watching(system: &System, function: &str) {
     }
     told(system, user, true).await;
     watcher.watched().await;
-    leaving.subscribe(channel).await;
+    leaving.subscribe_counted(channel).await;
     let rule = json!([{"function": function, "operation": "PostToConnection", "fault": "gone"}]);
     faults.set(rule).await;
     match function {
@@ -125,11 +125,7 @@ async fn watching(system: &System, function: &str) {
             reap(system, id).await;
         }
         // It finds out when it tells how many are left.
-        "fanout" => {
-            let mut other = Socket::connect(system).await;
-            other.subscribe(channel).await;
-            other.close().await;
-        }
+        "fanout" => come_and_go(system, channel).await,
         other => panic!("{other}"),
     }
     told(system, user, false).await;
@@ -175,7 +171,7 @@ async fn presence(system: &System, function: &str) {
     if function == "fanout" {
         // It finds out when it tells how many are on another channel.
         leaving.expect("pusher:cache_miss").await;
-        leaving.subscribe("f").await;
+        leaving.subscribe_counted("f").await;
     }
     waiting(system, channel).await;
     let rule =
@@ -198,11 +194,7 @@ async fn presence(system: &System, function: &str) {
             let id = names.find_map(|name| name.strip_prefix("c/")).expect("one");
             reap(system, id).await;
         }
-        "fanout" => {
-            let mut other = Socket::connect(system).await;
-            other.subscribe("f").await;
-            other.close().await;
-        }
+        "fanout" => come_and_go(system, "f").await,
         other => panic!("{other}"),
     }
     let started = std::time::Instant::now();
@@ -257,7 +249,7 @@ async fn reap(system: &System, id: &str) {
 pub(crate) async fn everything_counted(system: &System) {
     let faults = system.faults();
     let mut listener = Socket::connect(system).await;
-    listener.subscribe("a").await;
+    listener.subscribe_counted("a").await;
     // `connect` displaces one, and `disconnect` forgets the other.
     let grant = json!({"channels": [], "reconnect_seconds": 60});
     let path = format!(
@@ -265,18 +257,18 @@ pub(crate) async fn everything_counted(system: &System) {
         system.token(grant).await
     );
     let mut displaced = Socket::connect_at(system, &path).await;
-    displaced.subscribe("a").await;
+    displaced.subscribe_counted("a").await;
     Socket::connect_at(system, &path).await.close().await;
     left_alone(system, "connect").await;
     let mut leaving = Socket::connect(system).await;
-    leaving.subscribe("a").await;
+    leaving.subscribe_counted("a").await;
     leaving.close().await;
     left_alone(system, "disconnect").await;
     // The others find out when they post to it: once it is gone, and once it takes nothing in.
     for function in ["message", "publisher", "fanout"] {
         for fault in ["gone", "throttle"] {
             let mut socket = Socket::connect(system).await;
-            socket.subscribe("a").await;
+            socket.subscribe_counted("a").await;
             let id = newest(system).await;
             // Its padding a path spells in another way.
             let id = id.trim_end_matches('=');
@@ -288,22 +280,25 @@ pub(crate) async fn everything_counted(system: &System) {
             match function {
                 "message" => socket.send_event("pusher:ping", json!({})).await,
                 "publisher" => system.publish(event("a")).await,
-                _ => {
-                    let mut leaving = Socket::connect(system).await;
-                    leaving.subscribe("a").await;
-                    leaving.close().await;
-                }
+                _ => come_and_go(system, "a").await,
             }
             left_alone(system, function).await;
             faults.lift().await;
         }
     }
     let mut expired = Socket::connect(system).await;
-    expired.subscribe("a").await;
+    expired.subscribe_counted("a").await;
     reap(system, &newest(system).await).await;
     left_alone(system, "reaper").await;
     presence(system, "fanout").await;
     watching(system, "fanout").await;
+}
+
+/// Has the subscribers of a channel told how many they are, by way of the queue.
+async fn come_and_go(system: &System, channel: &str) {
+    let mut socket = Socket::connect(system).await;
+    socket.subscribe_counted(channel).await;
+    socket.close().await;
 }
 
 /// Waits until a function has left it to be told later that the listener is alone, and it is.

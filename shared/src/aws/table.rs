@@ -48,7 +48,7 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::DeserializeOwned;
 
-pub use self::audience::Audience;
+pub use self::audience::{Audience, Telling};
 pub use self::cache::{Cached, NewCached};
 pub use self::channel::{Correction, Counted, NextSerial};
 pub use self::connection::{

@@ -1,10 +1,11 @@
 //! What a channel's item says about its subscribers to those who have no publication for them, and
 //! when those were last told how many they are.
 
-use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::ReturnValue;
 use serde::Deserialize;
 
 use super::{ChannelKey, Table, conditional, fault, number, partition, read, string};
+use crate::aws::now;
 use crate::error::Fault;
 use crate::schema::{PARTITION_KEY, SORT_KEY};
 use crate::time::UnixMillis;
@@ -22,6 +23,14 @@ pub struct Audience {
     pub is_put_off: bool,
 }
 
+/// A telling that has begun.
+#[derive(Clone, Copy, Debug)]
+pub struct Telling {
+    /// How many shards the channel's subscribers are in, at least 1.
+    pub shards: u32,
+    turn: u64,
+}
+
 #[derive(Default, Deserialize)]
 struct AudienceRow {
     #[serde(default)]
@@ -32,6 +41,16 @@ struct AudienceRow {
     count_told_at: Option<UnixMillis>,
     #[serde(default)]
     count_put_off: Option<String>,
+    #[serde(default)]
+    count_turn: u64,
+    #[serde(default)]
+    count_turn_at: UnixMillis,
+}
+
+impl AudienceRow {
+    fn shards(&self) -> u32 {
+        self.shards.unwrap_or(1)
+    }
 }
 
 impl Table {
@@ -41,6 +60,16 @@ impl Table {
     /// # Errors
     /// [`Fault::Table`], [`Fault::Row`].
     pub async fn audience(&self, of: &ChannelKey) -> Result<Audience, Fault> {
+        let row = self.audience_row(of).await?;
+        Ok(Audience {
+            subscribers: u64::try_from(row.subscribers).unwrap_or(0),
+            shards: row.shards(),
+            told_at: row.count_told_at,
+            is_put_off: row.count_put_off.is_some(),
+        })
+    }
+
+    async fn audience_row(&self, of: &ChannelKey) -> Result<AudienceRow, Fault> {
         const OPERATION: &str = "read channel";
         let get = self
             .client
@@ -50,24 +79,47 @@ impl Table {
             .key(SORT_KEY, string(partition::CHANNEL))
             .consistent_read(true);
         let found = get.send().await.map_err(|error| fault(OPERATION, error))?;
-        let row: AudienceRow = match found.item {
-            Some(item) => read(OPERATION, item)?,
-            None => AudienceRow::default(),
-        };
-        Ok(Audience {
-            subscribers: u64::try_from(row.subscribers).unwrap_or(0),
-            shards: row.shards.unwrap_or(1),
-            told_at: row.count_told_at,
-            is_put_off: row.count_put_off.is_some(),
-        })
+        match found.item {
+            Some(item) => read(OPERATION, item),
+            None => Ok(AudienceRow::default()),
+        }
     }
 
-    fn update_audience(&self, of: &ChannelKey) -> UpdateItemFluentBuilder {
-        self.client
-            .update_item()
-            .table_name(&self.name)
-            .key(PARTITION_KEY, string(partition::channel(of)))
-            .key(SORT_KEY, string(partition::CHANNEL))
+    /// Begins to tell a channel's subscribers how many they are: whoever reads them after this reads
+    /// every change that another telling, begun before, has read. `None`: there is no such channel.
+    /// One write; a repeated attempt begins twice, which is as good.
+    ///
+    /// # Errors
+    /// [`Fault::Table`], [`Fault::Row`].
+    pub async fn begin_telling(&self, of: &ChannelKey) -> Result<Option<Telling>, Fault> {
+        const OPERATION: &str = "begin to tell subscription count";
+        let update = self
+            .update_channel(of)
+            .update_expression("SET count_turn_at = :clock ADD count_turn :one")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":clock", number(now().0))
+            .expression_attribute_values(":one", number(1))
+            .return_values(ReturnValue::AllNew);
+        let Some(begun) = conditional(OPERATION, update.send().await)? else {
+            return Ok(None);
+        };
+        let row: AudienceRow = read(OPERATION, begun.attributes.unwrap_or_default())?;
+        Ok(Some(Telling {
+            shards: row.shards(),
+            turn: row.count_turn,
+        }))
+    }
+
+    /// Whether the last telling to begin began while this one, done by now, was under way: then it
+    /// is not known whose number came last. One that began later has the last word anyhow. One
+    /// consistent read.
+    ///
+    /// # Errors
+    /// [`Fault::Table`], [`Fault::Row`].
+    pub async fn is_overtaken(&self, of: &ChannelKey, telling: Telling) -> Result<bool, Fault> {
+        let done_at = now();
+        let row = self.audience_row(of).await?;
+        Ok(row.count_turn > telling.turn && row.count_turn_at <= done_at)
     }
 
     /// Claims to tell a channel's subscribers now how many they are, unless that was claimed after
@@ -82,7 +134,7 @@ impl Table {
         now: UnixMillis,
     ) -> Result<bool, Fault> {
         let update = self
-            .update_audience(of)
+            .update_channel(of)
             .update_expression("SET count_told_at = :now REMOVE count_put_off")
             // Its own time is that of an attempt whose answer was lost.
             .condition_expression(
@@ -107,7 +159,7 @@ impl Table {
         name: &str,
     ) -> Result<bool, Fault> {
         let update = self
-            .update_audience(of)
+            .update_channel(of)
             .update_expression("SET count_put_off = :name")
             .condition_expression(
                 "count_told_at = :told_at AND \
@@ -132,7 +184,7 @@ impl Table {
         now: UnixMillis,
     ) -> Result<bool, Fault> {
         let update = self
-            .update_audience(of)
+            .update_channel(of)
             .update_expression(
                 "SET count_told_at = :now, count_telling = :name REMOVE count_put_off",
             )
