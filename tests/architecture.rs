@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tests::workspace;
 
 /// The modules of `shared` that know values alone.
-const PURE: [&str; 16] = [
+const PURE: [&str; 17] = [
     "app",
     "channel",
     "cursor",
@@ -24,6 +24,7 @@ const PURE: [&str; 16] = [
     "time",
     "token",
     "user",
+    "webhook",
 ];
 /// Those that know the pure ones and the edge.
 const USE_CASES: [&str; 15] = [
@@ -240,6 +241,7 @@ fn a_rule_has_one_home() {
         ("\"#server-to-user", "shared/src/channel.rs"),
         ("pusher:signin", "shared/src/frame.rs"),
         ("4302", "shared/src/error/status.rs"),
+        ("\"x-pusher-", "shared/src/webhook/target.rs"),
         ("10_240", "shared/src/limits.rs"),
         ("\"AWS_", "shared/src/config.rs"),
         ("AWS4-HMAC-SHA256", "shared/src/aws/signer.rs"),

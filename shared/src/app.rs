@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use subtle::ConstantTimeEq as _;
 
 use crate::settings::{Fields, Settings};
+use crate::webhook::Webhook;
 
 /// An app's secret. It has no `Debug` and no `Display`, and compares in constant time, so that it
 /// reaches neither a log nor a clock.
@@ -98,10 +99,7 @@ impl Apps {
             if app.secret.as_bytes().is_empty() {
                 fields.problem("the secret is empty");
             }
-            let unknown: Vec<String> = fields.fields.keys().cloned().collect();
-            for name in unknown {
-                fields.problem(format_args!("there is no setting {name}"));
-            }
+            fields.refuse_others();
             if apps
                 .iter()
                 .any(|other| other.id == app.id || other.key == app.key)
@@ -121,6 +119,24 @@ impl Apps {
     #[must_use]
     pub fn by_id(&self, id: &str) -> Option<&App> {
         self.0.iter().find(|app| app.id == id)
+    }
+
+    /// Whether any webhook is sent encrypted.
+    #[must_use]
+    pub fn have_encrypted_webhooks(&self) -> bool {
+        self.0
+            .iter()
+            .flat_map(|app| &app.settings.webhooks)
+            .any(Webhook::is_encrypted)
+    }
+
+    /// The ids of the apps that have webhooks which anybody on their way could read.
+    pub fn with_plain_webhooks(&self) -> impl Iterator<Item = &str> {
+        let plain = |app: &&App| {
+            let webhooks = &app.settings.webhooks;
+            webhooks.iter().any(|webhook| !webhook.is_encrypted())
+        };
+        self.0.iter().filter(plain).map(App::id)
     }
 
     /// The app with this key.

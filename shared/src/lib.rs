@@ -4,7 +4,7 @@
 //!
 //! | layer | modules | may use |
 //! | --- | --- | --- |
-//! | pure | [`limits`], [`time`], [`error`], [`app`], [`settings`], [`channel`], [`socket_id`], [`frame`], [`signature`], [`event`], [`user`], [`presence`], [`rate`], [`task`], [`token`], [`cursor`] | values only: no AWS, no async, no clock (`now` is an argument), no environment |
+//! | pure | [`limits`], [`time`], [`error`], [`app`], [`settings`], [`channel`], [`socket_id`], [`frame`], [`signature`], [`event`], [`user`], [`presence`], [`rate`], [`task`], [`token`], [`cursor`], [`webhook`] | values only: no AWS, no async, no clock (`now` is an argument), no environment |
 //! | use cases | [`lifecycle`], [`message`], [`reply`], [`subscribe`], `attend`, `announce`, [`users`], [`relay`], [`publish`], [`fanout`], [`subscription_count`], [`later`], [`replay`], [`issue`], [`reap`] | the pure modules and the edge |
 //! | edge | [`config`] (the environment), [`aws`] (DynamoDB, `@connections`, Lambda, SQS), [`schema`] (names other programs need) | the AWS crates, in [`aws`] alone |
 //!
@@ -45,3 +45,4 @@ pub mod time;
 pub mod token;
 pub mod user;
 pub mod users;
+pub mod webhook;

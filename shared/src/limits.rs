@@ -156,7 +156,40 @@ pub const GREETING_PATIENCE: Duration = Duration::from_secs(3);
 pub const GREETING_PAUSES: (Duration, Duration) =
     (Duration::from_millis(5), Duration::from_millis(200));
 
+// ---- webhooks -----------------------------------------------------------------------------
+
+/// Webhooks of one app: what one operation tells all of them of, now and later, fits one request to
+/// SQS.
+pub const WEBHOOKS_MAX: usize = QUEUE_BATCH_MAX / 2;
+/// Bytes in a webhook's URL.
+pub const WEBHOOK_URL_MAX_BYTES: usize = 2_048;
+/// Headers that an app may add to a webhook.
+pub const WEBHOOK_HEADERS_MAX: usize = 10;
+/// Bytes of the events in one message: a request to SQS holds ten of them.
+pub const WEBHOOK_MESSAGE_MAX_BYTES: usize = 98_304;
+/// How long it is waited whether who has gone comes back ("Webhooks": up to three seconds).
+pub const WEBHOOK_HOLD: Duration = Duration::from_secs(3);
+/// Milliseconds of that which the clocks of two machines may differ.
+pub const WEBHOOK_HOLD_SLACK_MILLIS: u64 = 250;
+/// Seconds for which it is not told again that a cache channel has nothing to show, unless something
+/// is published meanwhile.
+pub const CACHE_MISS_SECS: u64 = 300;
+/// Seconds that the row of a user who has gone is kept, so that it is known when it came back.
+pub const GONE_ROW_SECS: u64 = 60;
+/// How long a request to a receiver may go unanswered.
+pub const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(5);
+/// Seconds for which a webhook is tried again ("Webhooks": five minutes).
+pub const WEBHOOK_PATIENCE_SECS: u64 = 300;
+/// Requests to one receiver at once, of one environment.
+pub const WEBHOOK_CONCURRENCY: usize = 4;
+/// Bytes of a receiver's answer that are read: enough to keep the connection to most.
+pub const WEBHOOK_ANSWER_MAX_BYTES: usize = 16_384;
+/// How long an operation waits for what it tells webhooks to be queued.
+pub const WEBHOOK_QUEUE_PATIENCE: Duration = Duration::from_secs(2);
+
 // ---- queues -------------------------------------------------------------------------------
 
 /// Seconds a message can be delayed, at most (SQS's own limit).
 pub const QUEUE_DELAY_MAX_SECS: u64 = 900;
+/// Messages in one request (SQS's own limit).
+pub const QUEUE_BATCH_MAX: usize = 10;

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use serde_json::{Map, Value};
 
 use crate::limits;
+use crate::webhook::Webhook;
 
 /// What an app has switched on, and its limits. The defaults are Pusher's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,10 @@ pub struct Settings {
     pub max_channels_per_connection: usize,
     /// `cache_seconds`: how long a cache channel keeps its last event.
     pub cache_secs: u64,
+    /// `webhooks`: where the app is told of what happens. Nowhere.
+    pub webhooks: Vec<Webhook>,
+    /// `webhook_batching`: whether it is told of several things at once. Off.
+    pub webhook_batching: bool,
 }
 
 impl Default for Settings {
@@ -48,6 +53,8 @@ impl Default for Settings {
             max_event_bytes: limits::EVENT_DATA_MAX_BYTES,
             max_channels_per_connection: limits::CHANNELS_PER_CONNECTION_MAX,
             cache_secs: limits::CACHE_SECS_DEFAULT,
+            webhooks: Vec::new(),
+            webhook_batching: false,
         }
     }
 }
@@ -131,6 +138,22 @@ impl Fields<'_> {
         }
     }
 
+    pub(crate) fn optional_text(&mut self, name: &str) -> String {
+        if self.fields.contains_key(name) {
+            self.text(name)
+        } else {
+            String::new()
+        }
+    }
+
+    /// What nobody has taken out is no setting.
+    pub(crate) fn refuse_others(&mut self) {
+        let unknown: Vec<String> = self.fields.keys().cloned().collect();
+        for name in unknown {
+            self.problem(format_args!("there is no setting {name}"));
+        }
+    }
+
     pub(crate) fn identifier(&mut self, name: &str) -> String {
         let text = self.text(name);
         if !is_identifier(&text) {
@@ -187,6 +210,37 @@ impl Fields<'_> {
         })
     }
 
+    fn webhooks(&mut self, name: &str) -> Vec<Webhook> {
+        let lists: Option<Vec<Map<String, Value>>> = match self.fields.remove(name) {
+            None => Some(Vec::new()),
+            Some(value) => serde_json::from_value(value).ok(),
+        };
+        let Some(lists) = lists.filter(|lists| lists.len() <= limits::WEBHOOKS_MAX) else {
+            let most = limits::WEBHOOKS_MAX;
+            self.problem(format_args!(
+                "{name} is a list of at most {most} such as {{\"url\": \"https://example.com/\"}}"
+            ));
+            return Vec::new();
+        };
+        let mut webhooks: Vec<Webhook> = Vec::with_capacity(lists.len());
+        for (n, fields) in lists.into_iter().enumerate() {
+            let mut fields = Fields {
+                of: format!("{}: webhook {}", self.of, n + 1),
+                fields,
+                problems: self.problems,
+            };
+            let webhook = Webhook::read(&mut fields);
+            fields.refuse_others();
+            let Some(webhook) = webhook else { continue };
+            // A message names its webhook by the URL.
+            if webhooks.iter().any(|other| other.url() == webhook.url()) {
+                fields.problem("its url is used twice");
+            }
+            webhooks.push(webhook);
+        }
+        webhooks
+    }
+
     pub(crate) fn settings(&mut self) -> Settings {
         let default = Settings::default();
         Settings {
@@ -215,6 +269,8 @@ impl Fields<'_> {
                 default.max_channels_per_connection,
             ),
             cache_secs: self.number("cache_seconds", default.cache_secs, 1..=86_400),
+            webhooks: self.webhooks("webhooks"),
+            webhook_batching: self.flag("webhook_batching", default.webhook_batching),
         }
     }
 }

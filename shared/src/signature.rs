@@ -161,12 +161,18 @@ fn string_to_sign(request: &SignedRequest<'_>, sorted: &[(String, String)]) -> S
     )
 }
 
-/// Whether `signature` is the lower-case hex HMAC-SHA256 of `message`.
-fn is_signed(secret: &Secret, message: &[u8], signature: &str) -> bool {
+/// The lower-case hex HMAC-SHA256 of `message`: what shows that the secret is known.
+#[must_use]
+pub fn sign(secret: &Secret, message: &[u8]) -> String {
     let mut mac =
         Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length");
     mac.update(message);
-    let expected = hex::encode(mac.finalize().into_bytes());
+    hex::encode(mac.finalize().into_bytes())
+}
+
+/// Whether `signature` is what [`sign`] makes of `message`.
+fn is_signed(secret: &Secret, message: &[u8], signature: &str) -> bool {
+    let expected = sign(secret, message);
     expected.as_bytes().ct_eq(signature.as_bytes()).into()
 }
 
