@@ -1,7 +1,9 @@
 //! The functions' configuration: the only module that reads the environment.
 
+use std::time::Duration;
+
 use crate::app::Apps;
-use crate::limits::CONNECTION_LIFE_SECS;
+use crate::limits::{CONNECTION_LIFE_SECS, WEBHOOK_PATIENCE_SECS};
 use crate::settings::Settings;
 use crate::time::UnixMillis;
 
@@ -15,6 +17,14 @@ pub mod variable {
     pub const CONNECTIONS_ENDPOINT: &str = "CONNECTIONS_ENDPOINT";
     /// The queue of delayed messages: its URL. Only functions that send to it need it.
     pub const LATER_QUEUE_URL: &str = "LATER_QUEUE_URL";
+    /// The queue of webhooks: its URL. Only functions that send to it need it.
+    pub const WEBHOOK_QUEUE_URL: &str = "WEBHOOK_QUEUE_URL";
+    /// Where webhooks go that nobody took: a queue's URL. Only `webhook` needs it.
+    pub const WEBHOOK_DEAD_QUEUE_URL: &str = "WEBHOOK_DEAD_QUEUE_URL";
+    /// Where webhooks may be sent: `public` (encrypted, and to public addresses) or `any`.
+    pub const WEBHOOKS_TO: &str = "WEBHOOKS_TO";
+    /// Seconds for which a webhook is tried again; 300 when absent.
+    pub const WEBHOOK_PATIENCE: &str = "WEBHOOK_PATIENCE_SECONDS";
     /// How `connect` greets: `layer` (after its response) or `invoke` (a second, asynchronous invocation of itself).
     pub const GREET_VIA: &str = "GREET_VIA";
     /// Seconds a connection's rows count as alive; API Gateway's maximum and slack when absent.
@@ -49,6 +59,15 @@ pub enum GreetVia {
     Layer,
     /// By an asynchronous invocation of the same function.
     Invoke,
+}
+
+/// Where webhooks may be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebhooksTo {
+    /// To public addresses, over TLS.
+    Public,
+    /// Anywhere: to a receiver on the same machine, too.
+    Any,
 }
 
 /// How long connections count as alive.
@@ -102,6 +121,14 @@ pub struct Config {
     pub connections_endpoint: http::Uri,
     /// The queue of delayed messages: its URL. There for a function that said that it needs it.
     pub later_queue_url: Option<String>,
+    /// The queue of webhooks: its URL. There for a function that said that it needs it.
+    pub webhook_queue_url: Option<String>,
+    /// Where webhooks go that nobody took: a queue's URL, as above.
+    pub webhook_dead_queue_url: Option<String>,
+    /// Where webhooks may be sent.
+    pub webhooks_to: WebhooksTo,
+    /// For how long a webhook is tried again.
+    pub webhook_patience: Duration,
     /// How `connect` greets.
     pub greet_via: GreetVia,
     /// How long connections count as alive.
@@ -177,6 +204,17 @@ impl Config {
                 GreetVia::Layer
             }
         };
+        let webhooks_to = match lookup(variable::WEBHOOKS_TO).as_deref() {
+            None | Some("public") => WebhooksTo::Public,
+            Some("any") => WebhooksTo::Any,
+            Some(_) => {
+                problems.push(format!(
+                    "{} is neither public nor any",
+                    variable::WEBHOOKS_TO
+                ));
+                WebhooksTo::Public
+            }
+        };
         let mut seconds = |name: &'static str, default: u64| match lookup(name) {
             None => default,
             Some(text) => text.parse().unwrap_or_else(|_| {
@@ -188,6 +226,8 @@ impl Config {
             connection_secs: seconds(variable::CONNECTION_LIFE, CONNECTION_LIFE_SECS),
             probe_secs: Some(seconds(variable::PROBE, 0)).filter(|secs| *secs > 0),
         };
+        let webhook_patience =
+            Duration::from_secs(seconds(variable::WEBHOOK_PATIENCE, WEBHOOK_PATIENCE_SECS));
         let connections_endpoint: http::Uri =
             endpoint.trim_end_matches('/').parse().unwrap_or_default();
         if !endpoint.is_empty()
@@ -206,12 +246,23 @@ impl Config {
                 .map_err(|problem| problems.push(format!("{} {problem}", variable::APPS)))
                 .ok()
         };
+        let plain = apps.iter().flat_map(Apps::with_plain_webhooks);
+        for id in plain.filter(|_| webhooks_to == WebhooksTo::Public) {
+            let apps = variable::APPS;
+            problems.push(format!(
+                "{apps} app {id}: the url of a webhook is not https"
+            ));
+        }
         match apps {
             Some(apps) if problems.is_empty() => Ok(Self {
                 apps,
                 table_name,
                 connections_endpoint,
                 later_queue_url: lookup(variable::LATER_QUEUE_URL),
+                webhook_queue_url: lookup(variable::WEBHOOK_QUEUE_URL),
+                webhook_dead_queue_url: lookup(variable::WEBHOOK_DEAD_QUEUE_URL),
+                webhooks_to,
+                webhook_patience,
                 greet_via,
                 lives,
                 dynamodb_endpoint: lookup(variable::DYNAMODB_ENDPOINT),
@@ -286,6 +337,30 @@ mod tests {
             .to_string();
         assert_eq!(problems.lines().count(), 5, "{problems}");
         assert!(!problems.contains("s3cret"), "{problems}");
+    }
+
+    #[test]
+    fn a_webhook_goes_in_the_open_only_where_that_is_wanted() {
+        let apps = r#"[{"id":"7","key":"k","secret":"s3cret","webhooks":[{"url":"http://127.0.0.1:1/?s3cret"}]}]"#;
+        let config = |to: &'static str| {
+            let lookup = |name: &str| match name {
+                variable::APPS => Some(apps.to_owned()),
+                variable::WEBHOOKS_TO => Some(to.to_owned()),
+                name => complete(name),
+            };
+            Config::from(lookup, &[]).map_err(|problems| problems.to_string())
+        };
+        assert_eq!(
+            config("any").map(|config| config.webhooks_to),
+            Ok(WebhooksTo::Any)
+        );
+        for (to, said) in [("", "app 7"), ("public", "app 7"), ("all", "neither")] {
+            let problems = config(to).map(|_| ()).expect_err("refused");
+            assert!(
+                problems.contains(said) && !problems.contains("s3cret"),
+                "{problems}"
+            );
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! | --- | --- | --- |
 //! | pure | [`limits`], [`time`], [`error`], [`app`], [`settings`], [`channel`], [`socket_id`], [`frame`], [`signature`], [`event`], [`user`], [`presence`], [`rate`], [`task`], [`token`], [`cursor`], [`webhook`] | values only: no AWS, no async, no clock (`now` is an argument), no environment |
 //! | use cases | [`lifecycle`], [`message`], [`reply`], [`subscribe`], `attend`, `announce`, [`users`], [`relay`], [`publish`], [`fanout`], [`subscription_count`], [`later`], [`replay`], [`issue`], [`reap`] | the pure modules and the edge |
-//! | edge | [`config`] (the environment), [`aws`] (DynamoDB, `@connections`, Lambda, SQS), [`schema`] (names other programs need) | the AWS crates, in [`aws`] alone |
+//! | edge | [`config`] (the environment), [`aws`] (DynamoDB, `@connections`, Lambda, SQS), [`receiver`] (those who get webhooks), `tls`, [`schema`] (names other programs need) | the AWS crates, in [`aws`] alone |
 //!
 //! A rule has one home: a prefix, a limit, a code or a key format is a literal in one file.
 //! `tests/architecture.rs` fails when these boundaries are broken.
@@ -31,6 +31,7 @@ pub mod presence;
 pub mod publish;
 pub mod rate;
 pub mod reap;
+pub mod receiver;
 pub mod relay;
 pub mod replay;
 pub mod reply;
@@ -42,6 +43,7 @@ pub mod subscribe;
 pub mod subscription_count;
 pub mod task;
 pub mod time;
+mod tls;
 pub mod token;
 pub mod user;
 pub mod users;

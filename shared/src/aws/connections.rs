@@ -25,6 +25,7 @@ use crate::config::Config;
 use crate::error::Fault;
 use crate::limits::{POST_CONCURRENCY, POST_TIMEOUT};
 use crate::socket_id::ConnectionId;
+use crate::tls;
 
 /// How long a kept connection may idle before a new one is opened instead. Short, because a
 /// frozen Lambda does not see the other end close it.
@@ -229,33 +230,14 @@ impl Connections {
     }
 }
 
-/// TLS with the system's roots, or none for a plain endpoint: reading the roots costs some
-/// milliseconds of a cold start, and a workstation may have none.
+/// TLS, or none for a plain endpoint.
 fn connector(endpoint: &Uri, tcp: HttpConnector) -> HttpsConnector<HttpConnector> {
     let plain = endpoint.scheme() == Some(&http::uri::Scheme::HTTP);
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let roots = if plain {
-        rustls::RootCertStore::empty()
-    } else {
-        system_roots()
-    };
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("ring has the ciphers of TLS 1.2 and 1.3")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
     hyper_rustls::HttpsConnectorBuilder::new()
-        .with_tls_config(tls)
+        .with_tls_config(tls::client(!plain))
         .https_or_http()
         .enable_http1()
         .wrap_connector(tcp)
-}
-
-fn system_roots() -> rustls::RootCertStore {
-    let mut roots = rustls::RootCertStore::empty();
-    // A root that cannot be read is one that is not trusted; with none at all a post says so.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    roots
 }
 
 /// What API Gateway's answers to a post mean. The body is not looked at: some 410s are not JSON.
