@@ -151,6 +151,12 @@ impl Queue {
         batch
     }
 
+    /// Takes a message that was sent to the dead-letter queue itself.
+    pub fn send_dead(&mut self, message: Message) {
+        self.bytes += message.body.len();
+        self.bury(message);
+    }
+
     fn bury(&mut self, message: Message) {
         self.bytes -= message.body.len();
         if self.dead.len() == DEAD_MAX {
@@ -295,6 +301,8 @@ mod tests {
             .collect();
         assert_eq!(dead, [("bad", 2)]);
         assert_eq!(queue.waiting(), 0);
+        queue.send_dead(Message::new("worse".to_owned(), "body".to_owned(), 0));
+        assert_eq!((queue.dead().count(), queue.waiting()), (2, 0));
     }
 
     #[test]

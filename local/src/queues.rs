@@ -105,6 +105,31 @@ impl LiveQueue {
     }
 }
 
+/// What a queue's name stands for.
+#[derive(Clone, Copy)]
+pub enum Destination<'a> {
+    /// The queue.
+    Queue(&'a LiveQueue),
+    /// The dead-letter queue of one.
+    DeadLetters(&'a LiveQueue),
+}
+
+impl Destination<'_> {
+    /// Takes a message that is due after a delay; nobody is handed a dead one. `false`: there is no
+    /// room.
+    #[must_use]
+    pub fn send(self, id: String, body: String, delay: Duration) -> bool {
+        match self {
+            Self::Queue(queue) => queue.send(id, body, delay),
+            Self::DeadLetters(of) => {
+                let message = Message::new(id, body, Time::now().epoch_ms);
+                of.queue().send_dead(message);
+                true
+            }
+        }
+    }
+}
+
 /// All queues. Cheap to clone.
 #[derive(Clone)]
 pub struct Queues(Arc<[Arc<LiveQueue>]>);
@@ -117,11 +142,18 @@ impl Queues {
         Self(Arc::new(live))
     }
 
-    /// One of them.
+    /// Where messages go that are sent to a name.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&LiveQueue> {
-        let named = |queue: &&Arc<LiveQueue>| queue.declared.name == name;
-        self.0.iter().find(named).map(|queue| &**queue)
+    pub fn get(&self, name: &str) -> Option<Destination<'_>> {
+        self.0.iter().find_map(|queue| {
+            if queue.declared.name == name {
+                Some(Destination::Queue(queue))
+            } else if queue.declared.dead_letter_queue == name {
+                Some(Destination::DeadLetters(queue))
+            } else {
+                None
+            }
+        })
     }
 
     /// Each of them.

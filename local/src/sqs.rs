@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::events::body_digest;
-use crate::queues::{LiveQueue, Queues};
+use crate::queues::{Destination, Queues};
 use crate::serve;
 use crate::settings::ACCOUNT_ID;
 
@@ -195,7 +195,7 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
 }
 
 /// The queue of a URL, which ends with the account and the queue's name.
-fn queue_of<'a>(queues: &'a Queues, url: &str) -> Result<&'a LiveQueue, Refusal> {
+fn queue_of<'a>(queues: &'a Queues, url: &str) -> Result<Destination<'a>, Refusal> {
     let mut from_the_end = url.rsplit('/');
     match (from_the_end.next(), from_the_end.next()) {
         (Some(name), Some(ACCOUNT_ID)) => queues.get(name).ok_or(Refusal::NoSuchQueue),
@@ -258,7 +258,7 @@ fn check_batch(entries: &[Entry]) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn enqueue(queue: &LiveQueue, body: String, delay_secs: i64) -> Result<Value, Refusal> {
+fn enqueue(queue: Destination<'_>, body: String, delay_secs: i64) -> Result<Value, Refusal> {
     if body.is_empty() {
         return Err(Refusal::NoBody);
     }
@@ -313,6 +313,15 @@ mod tests {
         );
         assert!(answer["MessageId"].is_string());
         assert_eq!(queues.shown()[0]["waiting"], 1);
+
+        let url = format!("{URL}-dead");
+        let request = json!({ "QueueUrl": url, "MessageBody": "hello" });
+        assert!(send(&queues, request.to_string().as_bytes()).is_ok());
+        let shown = &queues.shown()[0];
+        assert_eq!(
+            (&shown["waiting"], &shown["dead"][0]["body"]),
+            (&json!(1), &json!("hello"))
+        );
     }
 
     #[test]
