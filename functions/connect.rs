@@ -8,7 +8,7 @@ use shared::app::Apps;
 use shared::aws::Services;
 use shared::aws::invoke::SelfInvoker;
 use shared::config::GreetVia;
-use shared::config::variable::LATER_QUEUE_URL;
+use shared::config::variable::{LATER_QUEUE_URL, WEBHOOK_QUEUE_URL};
 use shared::lifecycle::{self, Greeting, Upgrade};
 
 /// The query parameters that the path becomes, and the protocol's own.
@@ -79,7 +79,7 @@ impl Connect {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let config = functions::start_with(&[LATER_QUEUE_URL]);
+    let config = functions::start_with(&[LATER_QUEUE_URL, WEBHOOK_QUEUE_URL]);
     let services = Services::new(&config);
     let connect = Connect {
         apps: config.apps.clone(),

@@ -3,13 +3,15 @@
 use functions::websocket::{Answer, WebSocketEvent};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use shared::aws::Services;
-use shared::config::variable::LATER_QUEUE_URL;
+use shared::config::variable::{LATER_QUEUE_URL, WEBHOOK_QUEUE_URL};
 use shared::lifecycle;
 
 async fn disconnect(services: &Services, event: WebSocketEvent) -> Result<Answer, Diagnostic> {
     let context = event.request_context;
     let now = context.request_time_epoch;
-    match lifecycle::forget(services, &context.connection_id, now).await {
+    let forgotten = lifecycle::forget(services, &context.connection_id, now).await;
+    services.tell_webhooks().await;
+    match forgotten {
         Ok(()) => Ok(Answer::OK),
         Err(fault) => Err(functions::failed(&fault)),
     }
@@ -17,7 +19,10 @@ async fn disconnect(services: &Services, event: WebSocketEvent) -> Result<Answer
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let services = &Services::new(&functions::start_with(&[LATER_QUEUE_URL]));
+    let services = &Services::new(&functions::start_with(&[
+        LATER_QUEUE_URL,
+        WEBHOOK_QUEUE_URL,
+    ]));
     let handler = |event: LambdaEvent<WebSocketEvent>| disconnect(services, event.payload);
     lambda_runtime::run(service_fn(handler)).await
 }

@@ -3,7 +3,7 @@
 use functions::queue::{Answer, QueueEvent};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use shared::aws::Services;
-use shared::config::variable::LATER_QUEUE_URL;
+use shared::config::variable::{LATER_QUEUE_URL, WEBHOOK_QUEUE_URL};
 use shared::later;
 
 async fn perform(services: &Services, event: QueueEvent) -> Result<Answer, Error> {
@@ -14,7 +14,10 @@ async fn perform(services: &Services, event: QueueEvent) -> Result<Answer, Error
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let services = &Services::new(&functions::start_with(&[LATER_QUEUE_URL]));
+    let services = &Services::new(&functions::start_with(&[
+        LATER_QUEUE_URL,
+        WEBHOOK_QUEUE_URL,
+    ]));
     let handler = |event: LambdaEvent<QueueEvent>| perform(services, event.payload);
     lambda_runtime::run(service_fn(handler)).await
 }

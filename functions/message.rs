@@ -3,7 +3,7 @@
 use functions::websocket::{Answer, WebSocketEvent};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use shared::aws::Services;
-use shared::config::variable::LATER_QUEUE_URL;
+use shared::config::variable::{LATER_QUEUE_URL, WEBHOOK_QUEUE_URL};
 use shared::message::{self, Message};
 
 async fn receive(services: &Services, event: WebSocketEvent) -> Result<Answer, Error> {
@@ -18,7 +18,10 @@ async fn receive(services: &Services, event: WebSocketEvent) -> Result<Answer, E
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let services = &Services::new(&functions::start_with(&[LATER_QUEUE_URL]));
+    let services = &Services::new(&functions::start_with(&[
+        LATER_QUEUE_URL,
+        WEBHOOK_QUEUE_URL,
+    ]));
     let handler = |event: LambdaEvent<WebSocketEvent>| receive(services, event.payload);
     lambda_runtime::run(service_fn(handler)).await
 }

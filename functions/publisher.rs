@@ -5,7 +5,7 @@ use lambda_http::http::StatusCode;
 use lambda_http::{Body, Error, Request, Response, service_fn};
 use shared::app::Apps;
 use shared::aws::Services;
-use shared::config::variable::LATER_QUEUE_URL;
+use shared::config::variable::{LATER_QUEUE_URL, WEBHOOK_QUEUE_URL};
 use shared::event::PublishRequest;
 use shared::{publish, signature};
 
@@ -24,9 +24,12 @@ async fn publish(
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let config = functions::start_with(&[LATER_QUEUE_URL]);
+    let config = functions::start_with(&[LATER_QUEUE_URL, WEBHOOK_QUEUE_URL]);
     let (services, apps) = (&Services::new(&config), &config.apps);
-    let handler =
-        |request| async move { Ok::<_, Error>(respond(publish(services, apps, request).await)) };
+    let handler = |request| async move {
+        let published = publish(services, apps, request).await;
+        services.tell_webhooks().await;
+        Ok::<_, Error>(respond(published))
+    };
     functions::http::run(service_fn(handler)).await
 }

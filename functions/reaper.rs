@@ -4,7 +4,7 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde::de::IgnoredAny;
 use shared::aws::Services;
-use shared::config::variable::LATER_QUEUE_URL;
+use shared::config::variable::{LATER_QUEUE_URL, WEBHOOK_QUEUE_URL};
 use shared::reap::{self, Reaped};
 
 /// For whoever invokes it by hand.
@@ -23,7 +23,10 @@ async fn run(services: &Services) -> Result<Answer, Error> {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let services = &Services::new(&functions::start_with(&[LATER_QUEUE_URL]));
+    let services = &Services::new(&functions::start_with(&[
+        LATER_QUEUE_URL,
+        WEBHOOK_QUEUE_URL,
+    ]));
     // What a schedule says of itself is not needed.
     let handler = |_: LambdaEvent<IgnoredAny>| run(services);
     lambda_runtime::run(service_fn(handler)).await

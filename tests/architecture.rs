@@ -27,7 +27,7 @@ const PURE: [&str; 17] = [
     "webhook",
 ];
 /// Those that know the pure ones and the edge.
-const USE_CASES: [&str; 15] = [
+const USE_CASES: [&str; 16] = [
     "announce",
     "attend",
     "fanout",
@@ -35,6 +35,7 @@ const USE_CASES: [&str; 15] = [
     "later",
     "lifecycle",
     "message",
+    "notify",
     "publish",
     "reap",
     "relay",
@@ -158,6 +159,7 @@ fn only_the_edge_names_aws_and_only_the_functions_name_lambda() {
         "crate::subscription_count",
         "crate::later",
         "crate::message",
+        "crate::notify",
         "crate::relay",
         "crate::replay",
         "crate::users",

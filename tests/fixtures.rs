@@ -9,12 +9,13 @@ const PUT: &str = "PutItem";
 const UPDATE: &str = "UpdateItem";
 const DELETE: &str = "DeleteItem";
 const POST: &str = "PostToConnection";
+const SEND: &str = "SendMessageBatch";
 const CLOSE: &str = "DeleteConnection";
 
 /// An event, the status that it is answered with (for messages of a queue, how many of them have
 /// failed), and what is asked of AWS for it, in order. The gateway has no such connection: who
 /// answers it finds out and forgets it.
-const EVENTS: [(&str, u64, &[&str]); 38] = [
+const EVENTS: [(&str, u64, &[&str]); 44] = [
     ("connect", 200, &[PUT]),
     // What it asks of itself with `GREET_VIA=invoke`.
     ("connect-greet", 200, &[]),
@@ -101,6 +102,13 @@ const EVENTS: [(&str, u64, &[&str]); 38] = [
     ("token", 201, &[PUT]),
     ("token-ttl-too-long", 400, &[]),
     ("token-unsigned", 401, &[]),
+    // Nobody takes it, so it is queued among the dead.
+    ("webhook", 0, &[SEND]),
+    ("webhook-channel-vacated", 0, &[GET, QUERY, SEND]),
+    ("webhook-member-removed", 0, &[GET, SEND]),
+    ("webhook-not-let-through", 0, &[]),
+    ("webhook-unknown-url", 0, &[]),
+    ("webhook-unreadable", 1, &[]),
 ];
 
 fn event(name: &str) -> String {
@@ -140,7 +148,10 @@ fn every_event_is_listed() {
 
 #[tokio::test]
 async fn each_event_does_what_its_name_says() {
-    let system = System::start_with(&["--faults"]);
+    // Nobody listens there, and it is not tried again.
+    let webhook = json!({"url": "http://127.0.0.1:1/", "filter_by_suffix": "-told"});
+    let settings = json!({"webhooks": [webhook]});
+    let system = System::start_with_app(&settings, &["--faults", "--webhook-patience", "0"]);
     for (name, status, operations) in EVENTS {
         system.table().clear().await;
         if function_of(name) == "message" {

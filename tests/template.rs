@@ -6,14 +6,14 @@ mod everything;
 use std::collections::{BTreeMap, BTreeSet};
 
 use functions::FUNCTIONS;
-use local::queue::LATER;
+use local::queue::QUEUES;
 use local::settings::timeout;
 use serde_json::json;
 use shared::schema::{DUE_AT, DUE_INDEX, DUE_SHARD, PARTITION_KEY, SORT_KEY, TTL};
 use tests::{System, workspace};
 use yaml_rust2::{Yaml, YamlLoader};
 
-use crate::everything::{everything, everything_counted};
+use crate::everything::{everything, everything_counted, everything_told};
 
 /// Something a function may do, or does: the function, the action, and the rows it is about.
 type Allowed = BTreeSet<(String, String, String)>;
@@ -113,7 +113,10 @@ async fn done(system: &System) -> Allowed {
                 "execute-api:ManageConnections".to_owned(),
                 "DELETE".to_owned(),
             ),
-            "SendMessage" => ("sqs:SendMessage".to_owned(), made.target.clone()),
+            // As the template names it.
+            "SendMessage" | "SendMessageBatch" => {
+                ("sqs:SendMessage".to_owned(), made.target.replace('-', ""))
+            }
             operation => {
                 let kind = made.target.split('/').next().expect("a kind");
                 (format!("dynamodb:{operation}"), kind.to_owned())
@@ -149,7 +152,14 @@ async fn each_function_may_do_what_it_does_and_nothing_else() {
     everything(&talking).await;
     let counting = with("subscription_count");
     everything_counted(&counting).await;
+    // Nobody listens there.
+    let webhooks = json!([{"url": "http://127.0.0.1:1/"}]);
+    let settings = json!({"subscription_count": true, "webhooks": webhooks});
+    let arguments = ["--faults", "--quiet", "--webhook-patience", "1"];
+    let telling = System::start_with_app(&settings, &arguments);
+    everything_told(&telling).await;
     let mut done: Allowed = &done(&talking).await | &done(&counting).await;
+    done.extend(self::done(&telling).await);
     done.extend(done_by_lambda(&template()));
     let allowed = allowed(&template());
     let forbidden: Vec<_> = done.difference(&allowed).collect();
@@ -182,22 +192,31 @@ fn the_template_and_the_local_host_agree() {
         .map(|n| index["KeySchema"][n]["AttributeName"].as_str())
         .collect();
     assert_eq!(keys, [Some(DUE_SHARD), Some(DUE_AT)]);
-    let mappings: Vec<_> = resources(&template, "AWS::Lambda::EventSourceMapping").collect();
-    let [(_, mapping)] = mappings.as_slice() else {
-        panic!("{} mappings", mappings.len());
-    };
-    let queue = &template["Resources"]["Later"]["Properties"];
     let text = |yaml: &Yaml| yaml.as_str().expect("text").to_lowercase();
-    assert_eq!(text(&mapping["FunctionName"]), LATER.function);
-    assert_eq!(
-        text(&mapping["EventSourceArn"]),
-        format!("{}.arn", LATER.name)
-    );
-    assert!(text(&queue["QueueName"]).ends_with(&format!("-{}", LATER.name)));
     let number = |yaml: &Yaml| usize::try_from(yaml.as_i64().expect("a number")).expect("positive");
-    assert_eq!(number(&mapping["BatchSize"]), LATER.batch_size);
-    let receives = number(&queue["RedrivePolicy"]["maxReceiveCount"]);
-    assert_eq!(u32::try_from(receives), Ok(LATER.max_receive_count));
+    let mappings: Vec<_> = resources(&template, "AWS::Lambda::EventSourceMapping").collect();
+    assert_eq!(mappings.len(), QUEUES.len());
+    for declared in QUEUES {
+        let mapping = mappings.iter().find(|(_, mapping)| {
+            text(&mapping["EventSourceArn"]) == format!("{}.arn", declared.name)
+        });
+        let (_, mapping) = mapping.unwrap_or_else(|| panic!("nobody takes {}", declared.name));
+        assert_eq!(text(&mapping["FunctionName"]), declared.function);
+        assert_eq!(number(&mapping["BatchSize"]), declared.batch_size);
+        let queue = |name: &str| {
+            let ends_so = |(_, queue): &(_, &Yaml)| {
+                text(&queue["QueueName"]).ends_with(&format!("}}-{name}"))
+            };
+            resources(&template, "AWS::SQS::Queue").find(ends_so)
+        };
+        assert!(queue(declared.dead_letter_queue).is_some());
+        let (_, queue) = queue(declared.name).expect("a queue");
+        let receives = number(&queue["RedrivePolicy"]["maxReceiveCount"]);
+        assert_eq!(u32::try_from(receives), Ok(declared.max_receive_count));
+        // What may be in flight must not be handed out to another one.
+        let function_secs = usize::try_from(timeout(declared.function).as_secs()).expect("fits");
+        assert!(number(&queue["VisibilityTimeout"]) >= 6 * function_secs);
+    }
     let ttl = &table["TimeToLiveSpecification"]["AttributeName"];
     assert_eq!(ttl.as_str(), Some(TTL));
 }

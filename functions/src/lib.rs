@@ -15,7 +15,7 @@ use shared::time::UnixMillis;
 use tracing_subscriber::EnvFilter;
 
 /// The name of each function: its binary, its Lambda, its row in the template.
-pub const FUNCTIONS: [&str; 8] = [
+pub const FUNCTIONS: [&str; 9] = [
     "connect",
     "disconnect",
     "fanout",
@@ -24,6 +24,7 @@ pub const FUNCTIONS: [&str; 8] = [
     "reaper",
     "status",
     "token",
+    "webhook",
 ];
 
 /// Reads the configuration and starts the log. With a configuration that is incomplete it says

@@ -8,7 +8,7 @@ use clap::{Parser, ValueEnum};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::app::Apps;
-use shared::limits::{CONNECTION_AGE_MAX_SECS, CONNECTION_LIFE_SECS};
+use shared::limits::{CONNECTION_AGE_MAX_SECS, CONNECTION_LIFE_SECS, WEBHOOK_PATIENCE_SECS};
 
 /// Runs the whole system on one machine: the real functions behind a gateway, on an embedded
 /// DynamoDB.
@@ -73,6 +73,14 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = Disconnects::Deliver)]
     pub disconnects: Disconnects,
 
+    /// Where webhooks may be sent.
+    #[arg(long, value_enum, default_value_t = WebhooksTo::Any)]
+    pub webhooks_to: WebhooksTo,
+
+    /// Seconds for which a webhook is tried again.
+    #[arg(long, value_name = "SECONDS", default_value_t = WEBHOOK_PATIENCE_SECS, value_parser = clap::value_parser!(u64).range(..=86_400))]
+    pub webhook_patience: u64,
+
     /// Puts a proxy between the functions and what they call, which makes requests fail by rules
     /// and counts them. The table is then slower.
     #[arg(long)]
@@ -104,6 +112,26 @@ impl GreetVia {
         match self {
             Self::Layer => "layer",
             Self::Invoke => "invoke",
+        }
+    }
+}
+
+/// Where webhooks may be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum WebhooksTo {
+    /// To public addresses, over TLS: as on AWS.
+    Public,
+    /// Anywhere.
+    Any,
+}
+
+impl WebhooksTo {
+    /// The value of the functions' variable.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Any => "any",
         }
     }
 }
@@ -177,9 +205,14 @@ impl AppArg {
 }
 
 /// The apps in a file, on one line.
-fn apps_in(file: &Path) -> Result<String, String> {
+fn apps_in(file: &Path, to: WebhooksTo) -> Result<String, String> {
     let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
-    Apps::parse(&text)?;
+    let apps = Apps::parse(&text)?;
+    if to == WebhooksTo::Public
+        && let Some(id) = apps.with_plain_webhooks().next()
+    {
+        return Err(format!("app {id}: the url of a webhook is not https"));
+    }
     let apps: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
     Ok(apps.to_string())
 }
@@ -215,7 +248,7 @@ impl Args {
     /// What the functions would say of them.
     pub fn apps_json(&self) -> Result<String, String> {
         if let Some(file) = &self.apps_file {
-            return apps_in(file)
+            return apps_in(file, self.webhooks_to)
                 .map_err(|problem| format!("--apps {}: {problem}", file.display()));
         }
         let apps = self.apps();
@@ -292,6 +325,8 @@ mod tests {
             ["--port", "70000"],
             ["--concurrency", "0"],
             ["--greet-via", "pigeon"],
+            ["--webhooks-to", "mars"],
+            ["--webhook-patience", "forever"],
             ["--disconnects", "lose"],
             ["--reap-every", "-1"],
             ["--sweep-every", "0"],

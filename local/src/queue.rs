@@ -49,8 +49,18 @@ pub const LATER: Declaration = Declaration {
     dead_letter_queue: "later-dead",
 };
 
+/// Webhooks.
+pub const WEBHOOKS: Declaration = Declaration {
+    name: "webhooks",
+    function: "webhook",
+    batch_size: 10,
+    visibility: Duration::from_secs(1),
+    max_receive_count: 5,
+    dead_letter_queue: "webhooks-dead",
+};
+
 /// Every queue.
-pub const QUEUES: [&Declaration; 1] = [&LATER];
+pub const QUEUES: [&Declaration; 2] = [&LATER, &WEBHOOKS];
 
 /// A message.
 #[derive(Clone, Debug, PartialEq, Eq)]

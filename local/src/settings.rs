@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use shared::config::variable;
 
-use crate::queue::LATER;
+use crate::queue::{LATER, WEBHOOKS};
 use crate::stop::Stop;
 
 /// The region of everything.
@@ -22,7 +22,7 @@ pub fn timeout(function: &str) -> Duration {
         "message" => 20,
         "publisher" => 29,
         "reaper" => 60,
-        "fanout" => 30,
+        "fanout" | "webhook" => 30,
         _ => 30,
     })
 }
@@ -74,7 +74,7 @@ impl Settings {
 }
 
 impl Endpoints {
-    fn variables(&self, environment: Option<(&str, &str)>) -> [(&'static str, String); 5] {
+    fn variables(&self, environment: Option<(&str, &str)>) -> [(&'static str, String); 7] {
         let (table, internal) = match (self.faults, environment) {
             // So the proxy knows who calls.
             (Some(proxy), Some((function, id))) => {
@@ -86,15 +86,18 @@ impl Endpoints {
                 format!("http://{}", self.internal),
             ),
         };
+        let queue = |name: &str| format!("{internal}/{ACCOUNT_ID}/{name}");
         [
             (variable::DYNAMODB_ENDPOINT, table),
             (
                 variable::CONNECTIONS_ENDPOINT,
                 format!("{internal}/{}", self.stage),
             ),
+            (variable::LATER_QUEUE_URL, queue(LATER.name)),
+            (variable::WEBHOOK_QUEUE_URL, queue(WEBHOOKS.name)),
             (
-                variable::LATER_QUEUE_URL,
-                format!("{internal}/{ACCOUNT_ID}/{}", LATER.name),
+                variable::WEBHOOK_DEAD_QUEUE_URL,
+                queue(WEBHOOKS.dead_letter_queue),
             ),
             (variable::LAMBDA_ENDPOINT, internal.clone()),
             (variable::SQS_ENDPOINT, internal),

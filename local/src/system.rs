@@ -71,6 +71,11 @@ impl System {
                     args.connection_life_secs().to_string(),
                 ),
                 (variable::PROBE, args.probe.to_string()),
+                (variable::WEBHOOKS_TO, args.webhooks_to.as_str().to_owned()),
+                (
+                    variable::WEBHOOK_PATIENCE,
+                    args.webhook_patience.to_string(),
+                ),
             ],
             endpoints: Endpoints {
                 table: table_address,

@@ -11,7 +11,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::aws::Services;
 use crate::aws::connections::Payload;
-use crate::aws::table::{ChannelKey, MemberRow, Subscriber, Written};
+use crate::aws::table::{ChannelKey, MemberRow, Subscriber, Told, Written};
 use crate::error::{Fault, Rejection, chain};
 use crate::fanout::{self, Recipient};
 use crate::frame;
@@ -22,6 +22,7 @@ use crate::reply;
 use crate::settings::Settings;
 use crate::socket_id::ConnectionId;
 use crate::time::UnixMillis;
+use crate::webhook::{Event, is_back};
 
 /// What one look at a channel came to.
 pub(crate) struct Announced {
@@ -176,29 +177,59 @@ async fn reached(services: &Services, id: &ConnectionId, payload: &Payload) -> b
     }
 }
 
-/// Notes what was told of each user that anything was told of.
+/// Notes what was told of each user that anything was told of, and what webhooks are to be told.
 async fn note_all(
     services: &Services,
     of: &ChannelKey,
     rows: &[MemberRow],
     plan: &Plan,
 ) -> Result<(), Fault> {
+    let clock = crate::aws::now();
+    let wants = |event: &Event| services.webhooks_want(of, event);
     let notes = rows.iter().enumerate().filter_map(|(place, row)| {
         let (come, gone) = (plan.come.contains(&place), plan.gone.contains(&place));
         let refused = plan.refused.iter().any(|(other, _)| *other == place);
         let told = come || gone || refused || !row.member.asked.is_empty();
-        let announced = come || (row.member.announced && !gone);
         // What says nothing any more goes, too.
-        let empty = !announced && row.member.connections.is_empty();
-        (told || empty).then_some((row, announced))
+        let empty = !row.member.announced
+            && row.member.connections.is_empty()
+            && !is_back(row.gone_at, clock);
+        let note = if come || (row.member.announced && !gone) {
+            Told::There
+        } else if gone && (wants(&removed(of, row)) || wants(&added(of, row))) {
+            Told::GoneAt(clock)
+        } else {
+            Told::Gone
+        };
+        if come && !is_back(row.gone_at, clock) {
+            services.happened_at(of, clock, added(of, row));
+        }
+        if gone {
+            services.happened_at(of, clock, removed(of, row));
+        }
+        (told || empty).then_some((row, note))
     });
     let writes: Vec<_> = notes
-        .map(|(row, announced)| services.table.note_told(of, row, announced))
+        .map(|(row, note)| services.table.note_told(of, row, note))
         .collect();
     stream::iter(writes)
         .buffer_unordered(TABLE_CONCURRENCY)
         .try_collect()
         .await
+}
+
+fn added(of: &ChannelKey, row: &MemberRow) -> Event {
+    Event::MemberAdded {
+        channel: of.channel.clone(),
+        user_id: row.member.user.id().to_owned(),
+    }
+}
+
+fn removed(of: &ChannelKey, row: &MemberRow) -> Event {
+    Event::MemberRemoved {
+        channel: of.channel.clone(),
+        user_id: row.member.user.id().to_owned(),
+    }
 }
 
 /// Tells a user's connections that there is no room, and takes back what their joins have written.

@@ -6,6 +6,7 @@ pub mod invoke;
 pub mod queue;
 mod signer;
 pub mod table;
+pub mod webhooks;
 
 use std::time::{Duration, SystemTime};
 
@@ -36,6 +37,8 @@ pub struct Services {
     pub connections: connections::Connections,
     /// What is to be done later; `None` in a function that leaves nothing.
     pub later: Option<queue::Queue>,
+    /// What webhooks are to be told.
+    pub webhooks: webhooks::Noted,
 }
 
 impl Services {
@@ -48,6 +51,7 @@ impl Services {
             table: table::Table::new(config),
             connections: connections::Connections::new(config),
             later: queue::Queue::later(config),
+            webhooks: webhooks::Noted::new(config),
         }
     }
 
@@ -64,7 +68,7 @@ impl Services {
 }
 
 /// The time by this machine's clock: for what is no event's, a signature and a lease.
-fn now() -> UnixMillis {
+pub(crate) fn now() -> UnixMillis {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     UnixMillis(u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX))
 }

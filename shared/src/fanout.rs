@@ -101,8 +101,11 @@ pub async fn fan_out(services: &Services, fan_out: FanOut<'_>, now: UnixMillis) 
             seen: subscribers,
             at: now,
         };
-        if let Err(fault) = services.table.correct_count(of, correction).await {
-            tracing::warn!(channel = %of.channel, error = chain(&fault), "count left too high");
+        match services.table.correct_count(of, correction).await {
+            Ok(vacated_at) => services.vacated(of, vacated_at),
+            Err(fault) => {
+                tracing::warn!(channel = %of.channel, error = chain(&fault), "count left too high");
+            }
         }
     }
     tally

@@ -52,6 +52,7 @@ pub async fn perform_all(
         .buffer_unordered(TABLE_CONCURRENCY)
         .collect()
         .await;
+    services.tell_webhooks().await;
     failed.extend(done.into_iter().flatten());
     failed
 }

@@ -31,7 +31,7 @@ use crate::attend::{self, Leave};
 use crate::aws::Services;
 use crate::aws::connections::{Payload, Posted};
 use crate::aws::table::{
-    ChannelKey, Lease, NewConnection, OwnSubscription, Recorded, Subscriber, Written,
+    ChannelKey, CountedOut, Lease, NewConnection, OwnSubscription, Recorded, Subscriber, Written,
 };
 use crate::error::{Fault, Rejection, chain};
 use crate::frame;
@@ -205,6 +205,7 @@ pub async fn greet(services: &Services, greeting: Greeting, now: UnixMillis) {
         close(services, &id).await;
     }
     displace(services, displaced, token_digest, now).await;
+    services.tell_webhooks().await;
 }
 
 /// Closes the connections whose place another one takes. The token forgets them last, so that
@@ -423,7 +424,10 @@ pub(crate) async fn count_out(
     owner: Option<&str>,
 ) -> Option<Lease> {
     match services.table.count_down(of, owner).await {
-        Ok(lease) => lease,
+        Ok(CountedOut { vacated_at, lease }) => {
+            services.vacated(of, vacated_at);
+            lease
+        }
         Err(fault) => {
             tracing::warn!(channel = %of.channel, error = chain(&fault), "count left too high");
             None

@@ -105,6 +105,7 @@ pub async fn receive(services: &Services, message: Message) {
     if let Some(answer) = answer {
         reply::reply(services, &id, answer, at).await;
     }
+    services.tell_webhooks().await;
 }
 
 /// Signs a connection in and answers it, and then tells who wants to know. Who is refused is told why

@@ -62,7 +62,9 @@ async fn reap_shard(services: &Services, shard: u32, now: UnixMillis, started: I
             }
         };
         for due in page.due {
-            match see_to(services, &due, now).await {
+            let seen_to = see_to(services, &due, now).await;
+            services.tell_webhooks().await;
+            match seen_to {
                 Ok(()) => reaped.done += 1,
                 Err(fault) => {
                     tracing::error!(due = ?due, error = chain(&fault), "stays due");

@@ -18,6 +18,7 @@ use crate::frame;
 use crate::rate::Turns;
 use crate::socket_id::{ConnectionId, SocketId};
 use crate::time::UnixMillis;
+use crate::webhook::Event;
 
 /// What a client wants the others to be told.
 #[derive(Debug)]
@@ -75,6 +76,15 @@ pub async fn relay(
         .expect("it was taken out of a frame, where it was JSON");
     let frame = frame::client_event(&channel, &name, data, own.user_id.as_deref());
     let sender = SocketId::of(id);
+    let event = Event::ClientEvent {
+        channel: channel.clone(),
+        event: name.as_str().to_owned(),
+        // Text stands for itself; it is what most receivers would make of it.
+        data: serde_json::from_str(data.get()).unwrap_or_else(|_| data.get().to_owned()),
+        socket_id: sender.to_string(),
+        user_id: own.user_id.clone(),
+    };
+    services.happened(&of, event);
     let fan_out = FanOut {
         of: &of,
         shards: audience.shards,

@@ -10,6 +10,7 @@ use crate::frame;
 use crate::lifecycle;
 use crate::socket_id::ConnectionId;
 use crate::time::UnixMillis;
+use crate::webhook::Event;
 
 /// Answers a client, and says whether it has the answer. One that is gone is forgotten: its
 /// `$disconnect` may have run before what was just written.
@@ -47,17 +48,32 @@ pub async fn last_event(services: &Services, of: &ChannelKey, now: UnixMillis) -
     if !of.channel.keeps_last() {
         return None;
     }
-    let last = services
-        .table
-        .cached(of, now)
-        .await
-        .unwrap_or_else(|fault| {
+    Some(match services.table.cached(of, now).await {
+        Ok(Some(last)) => frame::publication(&of.channel, &last.name, &last.data, last.serial),
+        Ok(None) => {
+            missed(services, of, now).await;
+            frame::cache_miss(&of.channel)
+        }
+        Err(fault) => {
             // Whoever is told of a miss asks the app's server, which is right here, too.
             tracing::error!(channel = %of.channel, error = chain(&fault), "last event not read");
-            None
-        });
-    Some(match last {
-        Some(last) => frame::publication(&of.channel, &last.name, &last.data, last.serial),
-        None => frame::cache_miss(&of.channel),
+            frame::cache_miss(&of.channel)
+        }
     })
+}
+
+/// Has webhooks told of a miss, where one wants to know and was not told a short while ago: one write.
+async fn missed(services: &Services, of: &ChannelKey, now: UnixMillis) {
+    let channel = of.channel.clone();
+    let event = Event::CacheMiss { channel };
+    if !services.webhooks_want(of, &event) {
+        return;
+    }
+    match services.table.note_miss(of, now).await {
+        Ok(true) => services.happened(of, event),
+        Ok(false) => {}
+        Err(fault) => {
+            tracing::error!(channel = %of.channel, error = chain(&fault), "webhooks not told of a miss");
+        }
+    }
 }

@@ -85,8 +85,10 @@ pub async fn subscribe(
     let Counted {
         shards,
         members,
+        occupied_at,
         lease,
     } = services.table.count_up(&of, at, owner).await?;
+    services.occupied(&of, occupied_at);
     let max_members = app.settings().max_presence_members;
     if let Some(user) = user.as_ref().filter(|_| members >= max_members) {
         let room = attend::has_room(services, &of, user.id(), max_members, at).await;

@@ -34,6 +34,7 @@ use crate::lifecycle::operation_name;
 use crate::limits::{COUNT_AT_ONCE_MAX, COUNT_INTERVAL_SECS, TABLE_CONCURRENCY};
 use crate::task::Task;
 use crate::time::UnixMillis;
+use crate::webhook::Event;
 
 /// Times that a few subscribers are told because others tell them at the same time, before the rest
 /// is left to the queue.
@@ -214,6 +215,12 @@ async fn tell(
         let tally = fanout::deliver(services, of, live, &payload, now).await;
         tracing::info!(channel = %of.channel, count, served = tally.served, gone = tally.gone, failed = tally.failed, "counted");
         if !services.table.is_overtaken(of, telling).await? {
+            // Webhooks are told the last word alone.
+            let event = Event::SubscriptionCount {
+                channel: of.channel.clone(),
+                subscription_count: count,
+            };
+            services.happened(of, event);
             return Ok(());
         }
         if many {

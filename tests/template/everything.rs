@@ -305,6 +305,70 @@ async fn come_and_go(system: &System, channel: &str) {
     socket.close().await;
 }
 
+/// Has each function tell webhooks of something, and `webhook` look at what was held, try in vain, and
+/// give up.
+pub(crate) async fn everything_told(system: &System) {
+    let grant = json!({"channels": [], "reconnect_seconds": 60});
+    let path = format!(
+        "/token/{}/app/local-key?protocol=7",
+        system.token(grant).await
+    );
+    let mut displaced = Socket::connect_at(system, &path).await;
+    displaced.subscribe("connect").await;
+    Socket::connect_at(system, &path).await;
+    tell(system, "connect").await;
+    // Which is what `message` does, too.
+    let mut leaving = Socket::connect(system).await;
+    leaving.attend("presence-disconnect", json!("u")).await;
+    leaving.roster("presence-disconnect").await;
+    leaving.close().await;
+    // Who stays is told by `fanout` how many are left.
+    let mut staying = Socket::connect(system).await;
+    let mut leaving = Socket::connect(system).await;
+    staying.subscribe("fanout").await;
+    leaving.subscribe("fanout").await;
+    leaving.close().await;
+    for function in ["disconnect", "message", "fanout"] {
+        tell(system, function).await;
+    }
+    let faults = system.faults();
+    let mut gone = Socket::connect(system).await;
+    gone.subscribe("publisher").await;
+    let rule = json!([{"function": "publisher", "operation": "PostToConnection", "fault": "gone"}]);
+    faults.set(rule).await;
+    system.publish(event("publisher")).await;
+    tell(system, "publisher").await;
+    faults.lift().await;
+    let mut expired = Socket::connect(system).await;
+    expired.subscribe("reaper").await;
+    let rows = system.table().rows("subs/1001/reaper/").await;
+    reap(system, rows[0]["sk"].as_str().expect("a key")).await;
+    tell(system, "reaper").await;
+    let started = std::time::Instant::now();
+    loop {
+        let queue = faults.queue("webhooks").await;
+        if queue["waiting"] == 0 && queue["in_flight"] == 0 {
+            break;
+        }
+        assert!(started.elapsed() < PATIENCE, "{queue}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+/// Waits until a function has told webhooks of something.
+async fn tell(system: &System, function: &str) {
+    let started = std::time::Instant::now();
+    loop {
+        let made = system.faults().made().await;
+        let told = |made: &tests::Made| made.function == function && made.target == "webhooks";
+        if made.iter().any(told) {
+            return;
+        }
+        assert!(started.elapsed() < PATIENCE, "{function}: {made:?}");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
 /// Waits until a function has left it to be told later that the listener is alone, and it is.
 async fn left_alone(system: &System, function: &str) {
     let faults = system.faults();

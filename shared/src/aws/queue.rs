@@ -5,10 +5,15 @@ use std::time::Duration;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::config::{BehaviorVersion, Region};
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use futures_util::{StreamExt as _, stream};
 
 use crate::config::Config;
 use crate::error::Fault;
-use crate::limits::QUEUE_DELAY_MAX_SECS;
+use crate::limits::{QUEUE_BATCH_MAX, QUEUE_DELAY_MAX_SECS};
+
+/// Requests in flight at once for many messages.
+const BATCH_CONCURRENCY: usize = 4;
 
 /// A standard queue. Cheap to clone.
 #[derive(Clone)]
@@ -22,7 +27,23 @@ impl Queue {
     /// started without its URL.
     #[must_use]
     pub fn later(config: &Config) -> Option<Self> {
-        let url = config.later_queue_url.clone()?;
+        Self::at(config.later_queue_url.as_ref(), config)
+    }
+
+    /// The queue of webhooks, as above.
+    #[must_use]
+    pub fn webhooks(config: &Config) -> Option<Self> {
+        Self::at(config.webhook_queue_url.as_ref(), config)
+    }
+
+    /// The queue of webhooks that nobody took, as above.
+    #[must_use]
+    pub fn dead_webhooks(config: &Config) -> Option<Self> {
+        Self::at(config.webhook_dead_queue_url.as_ref(), config)
+    }
+
+    fn at(url: Option<&String>, config: &Config) -> Option<Self> {
+        let url = url?.clone();
         let mut sdk = aws_sdk_sqs::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(config.region.clone()))
@@ -57,6 +78,79 @@ impl Queue {
             Err(error) => Err(Fault::Queue(error.into())),
         }
     }
+
+    /// Queues several, as [`Queue::send`] does each: one request for ten of them, which together have
+    /// no more than 1 MB.
+    ///
+    /// # Errors
+    /// [`Unsent`]: those may or may not be in the queue; the others are.
+    pub async fn send_all(&self, messages: &[(String, Duration)]) -> Result<(), Unsent> {
+        let places: Vec<usize> = (0..messages.len()).collect();
+        let requests: Vec<_> = places
+            .chunks(QUEUE_BATCH_MAX)
+            .map(|places| self.send_batch(messages, places))
+            .collect();
+        let mut unsent: Option<Unsent> = None;
+        let outcomes: Vec<Result<(), Unsent>> = stream::iter(requests)
+            .buffered(BATCH_CONCURRENCY)
+            .collect()
+            .await;
+        for other in outcomes.into_iter().filter_map(Result::err) {
+            match &mut unsent {
+                Some(unsent) => unsent.places.extend(other.places),
+                None => unsent = Some(other),
+            }
+        }
+        unsent.map_or(Ok(()), Err)
+    }
+
+    async fn send_batch(
+        &self,
+        messages: &[(String, Duration)],
+        places: &[usize],
+    ) -> Result<(), Unsent> {
+        let entries = places.iter().map(|&place| {
+            let (body, delay) = &messages[place];
+            SendMessageBatchRequestEntry::builder()
+                .id(place.to_string())
+                .message_body(body)
+                .delay_seconds(delay_secs(*delay))
+                .build()
+                .expect("an entry has an id and a body")
+        });
+        let batch = self
+            .client
+            .send_message_batch()
+            .queue_url(&self.url)
+            .set_entries(Some(entries.collect()));
+        let failed = match batch.send().await {
+            Ok(answer) => answer.failed,
+            Err(error) => {
+                return Err(Unsent {
+                    places: places.to_vec(),
+                    fault: Fault::Queue(error.into()),
+                });
+            }
+        };
+        let Some(first) = failed.first() else {
+            return Ok(());
+        };
+        let problem = format!("refused: {}", first.code());
+        let of = |place: &usize| failed.iter().any(|entry| entry.id() == place.to_string());
+        Err(Unsent {
+            places: places.iter().copied().filter(of).collect(),
+            fault: Fault::Queue(problem.into()),
+        })
+    }
+}
+
+/// What was not queued of several messages.
+#[derive(Debug)]
+pub struct Unsent {
+    /// Their places among all.
+    pub places: Vec<usize>,
+    /// Why the first of them was not.
+    pub fault: Fault,
 }
 
 fn delay_secs(delay: Duration) -> i32 {

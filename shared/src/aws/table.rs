@@ -50,14 +50,14 @@ use serde::de::DeserializeOwned;
 
 pub use self::audience::{Audience, Telling};
 pub use self::cache::{Cached, NewCached};
-pub use self::channel::{Correction, Counted, NextSerial};
+pub use self::channel::{Correction, Counted, CountedOut, NextSerial, Vacancy};
 pub use self::connection::{
     ConnectionRows, ConnectionState, NewConnection, OwnRows, OwnSubscription, Recorded,
 };
 pub use self::due::{Due, DuePage};
 pub use self::lease::{Lease, LeaseOn, Released};
 pub use self::log::{Appended, LogEntry, LogPage, LogRow};
-pub use self::member::{Join, MemberRow};
+pub use self::member::{Join, MemberRow, Told};
 pub use self::signed_in::{Identified, SignedIn};
 pub use self::subscription::{
     OwnRow, PageStart, Subscriber, SubscriberPut, SubscriberRow, SubscribersPage, Written,

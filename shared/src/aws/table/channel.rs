@@ -7,11 +7,12 @@ use aws_sdk_dynamodb::types::ReturnValue;
 use serde::Deserialize;
 
 use super::lease::{self, LeaseRow};
-use super::{ChannelKey, Item, Lease, Table, conditional, fault, number, partition, read};
+use super::{ChannelKey, Item, Lease, Table, conditional, fault, number, partition, read, string};
 use crate::error::Fault;
-use crate::limits::{CHANNEL_IDLE_SECS, JOIN_GRACE_SECS};
-use crate::schema::TTL;
+use crate::limits::{CACHE_MISS_SECS, CHANNEL_IDLE_SECS, JOIN_GRACE_SECS};
+use crate::schema::{PARTITION_KEY, SORT_KEY, TTL};
 use crate::time::UnixMillis;
+use crate::webhook::is_back;
 
 /// What a publication learns from its channel's item.
 #[derive(Clone, Copy, Debug)]
@@ -42,16 +43,19 @@ pub struct Counted {
     pub shards: u32,
     /// How many users were on it when they were last announced.
     pub members: u64,
+    /// When it has become occupied by this one subscriber, if it has, and nobody has just left it.
+    pub occupied_at: Option<UnixMillis>,
     /// The lease on the channel's announcements, if it was asked for and free.
     pub lease: Option<Lease>,
 }
 
 impl Counted {
-    /// Reads what the item said before it was counted.
+    /// Reads what the item said before it was counted, at a time by this machine's clock.
     fn read(
         operation: &'static str,
         item: Option<Item>,
         owner: Option<&str>,
+        clock: UnixMillis,
     ) -> Result<Self, Fault> {
         let item = item.unwrap_or_default();
         let lease = match owner {
@@ -62,9 +66,30 @@ impl Counted {
         Ok(Self {
             shards: row.shards(),
             members: row.members,
+            occupied_at: (row.subscribers <= 0 && !is_back(row.vacated_at, clock)).then_some(clock),
             lease,
         })
     }
+}
+
+/// What is known once a subscriber was counted out.
+#[derive(Debug, Default)]
+pub struct CountedOut {
+    /// When it left the channel without any, if it was the last.
+    pub vacated_at: Option<UnixMillis>,
+    /// The lease on the channel's announcements, if it was asked for and free.
+    pub lease: Option<Lease>,
+}
+
+/// Whether anybody is on a channel, as its item says.
+#[derive(Clone, Copy, Debug)]
+pub struct Vacancy {
+    /// How many are counted.
+    pub subscribers: u64,
+    /// How many shards they would be in.
+    pub shards: u32,
+    /// When one was last counted out.
+    pub vacated_at: Option<UnixMillis>,
 }
 
 #[derive(Deserialize)]
@@ -79,6 +104,8 @@ struct ChannelRow {
     shards: Option<u32>,
     #[serde(default)]
     members: u64,
+    #[serde(default)]
+    vacated_at: Option<UnixMillis>,
 }
 
 impl ChannelRow {
@@ -135,6 +162,7 @@ impl Table {
         owner: Option<&str>,
     ) -> Result<Counted, Fault> {
         const OPERATION: &str = "count subscriber";
+        let clock = crate::aws::now();
         let counting = |set: &str, add: &str| {
             self.update_channel(of)
                 .update_expression(format!(
@@ -152,15 +180,15 @@ impl Table {
         };
         if let Some(owner) = owner {
             let update = counting(&format!(", {}", lease::TAKE), ", changes :one");
-            let update = lease::taking(update, &partition::channel(of), owner, crate::aws::now());
+            let update = lease::taking(update, &partition::channel(of), owner, clock);
             let update = update.condition_expression(lease::FREE);
             if let Some(counted) = conditional(OPERATION, update.send().await)? {
-                return Counted::read(OPERATION, counted.attributes, Some(owner));
+                return Counted::read(OPERATION, counted.attributes, Some(owner), clock);
             }
         }
         let counted = counting("", "").send().await;
         let counted = counted.map_err(|error| fault(OPERATION, error))?;
-        Counted::read(OPERATION, counted.attributes, None)
+        Counted::read(OPERATION, counted.attributes, None, clock)
     }
 
     /// Counts one subscriber less, after a delete that returned its row. With an `owner` it also
@@ -173,11 +201,15 @@ impl Table {
         &self,
         of: &ChannelKey,
         owner: Option<&str>,
-    ) -> Result<Option<Lease>, Fault> {
+    ) -> Result<CountedOut, Fault> {
         const OPERATION: &str = "count subscriber out";
+        let clock = crate::aws::now();
         let counting = |set: &str, add: &str, condition: &str| {
             self.update_channel(of)
-                .update_expression(format!("{set} ADD subscribers :less{add}"))
+                .update_expression(format!(
+                    "SET vacated_at = :clock{set} ADD subscribers :less{add}"
+                ))
+                .expression_attribute_values(":clock", number(clock.0))
                 .condition_expression(format!("subscribers > :none{condition}"))
                 .expression_attribute_values(":less", number(-1))
                 .expression_attribute_values(":none", number(0))
@@ -185,24 +217,36 @@ impl Table {
         };
         let once = || SdkConfig::builder().retry_config(RetryConfig::disabled());
         if let Some(owner) = owner {
-            let set = format!("SET {}", lease::TAKE);
+            let set = format!(", {}", lease::TAKE);
             let free = format!(" AND ({})", lease::FREE);
             let update = counting(&set, ", changes :one", &free)
                 .expression_attribute_values(":one", number(1));
-            let update = lease::taking(update, &partition::channel(of), owner, crate::aws::now());
+            let update = lease::taking(update, &partition::channel(of), owner, clock);
             let counted = update.customize().config_override(once()).send().await;
             if let Some(counted) = conditional(OPERATION, counted)? {
-                let before: LeaseRow = read(OPERATION, counted.attributes.unwrap_or_default())?;
-                return Ok(Some(before.taken_by(owner)));
+                let before = counted.attributes.unwrap_or_default();
+                let lease: LeaseRow = read(OPERATION, before.clone())?;
+                return Ok(CountedOut {
+                    vacated_at: was_last(OPERATION, before)?.then_some(clock),
+                    lease: Some(lease.taken_by(owner)),
+                });
             }
         }
         let update = counting("", "", "").customize().config_override(once());
-        // Or it was already corrected to none.
-        conditional(OPERATION, update.send().await).map(|_| None)
+        let Some(counted) = conditional(OPERATION, update.send().await)? else {
+            // It was already corrected to none.
+            return Ok(CountedOut::default());
+        };
+        let before = counted.attributes.unwrap_or_default();
+        Ok(CountedOut {
+            vacated_at: was_last(OPERATION, before)?.then_some(clock),
+            lease: None,
+        })
     }
 
     /// Sets the count to none after a consistent query found nobody, unless somebody was counted
-    /// since, or so lately that the row may still be on its way. One write; may be repeated.
+    /// since, or so lately that the row may still be on its way. Answers when, if it has. One write;
+    /// may be repeated.
     ///
     /// # Errors
     /// [`Fault::Table`]: the count may stay too high.
@@ -210,14 +254,64 @@ impl Table {
         &self,
         of: &ChannelKey,
         Correction { seen, at }: Correction,
-    ) -> Result<(), Fault> {
+    ) -> Result<Option<UnixMillis>, Fault> {
+        let clock = crate::aws::now();
         let update = self
             .update_channel(of)
-            .update_expression("SET subscribers = :none")
+            .update_expression("SET subscribers = :none, vacated_at = :clock")
             .condition_expression("subscribers = :seen AND joined_at < :settled")
             .expression_attribute_values(":none", number(0))
+            .expression_attribute_values(":clock", number(clock.0))
             .expression_attribute_values(":seen", number(seen))
             .expression_attribute_values(":settled", number(at.minus_secs(JOIN_GRACE_SECS).0));
-        conditional("correct count", update.send().await).map(drop)
+        let corrected = conditional("correct count", update.send().await)?;
+        Ok(corrected.map(|_| clock))
     }
+
+    /// Reads whether anybody is on a channel: one consistent read.
+    ///
+    /// # Errors
+    /// [`Fault::Table`], [`Fault::Row`].
+    pub async fn vacancy(&self, of: &ChannelKey) -> Result<Vacancy, Fault> {
+        const OPERATION: &str = "read vacancy";
+        let get = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .key(PARTITION_KEY, string(partition::channel(of)))
+            .key(SORT_KEY, string(partition::CHANNEL))
+            .consistent_read(true);
+        let found = get.send().await.map_err(|error| fault(OPERATION, error))?;
+        let row: ChannelRow = read(OPERATION, found.item.unwrap_or_default())?;
+        Ok(Vacancy {
+            subscribers: u64::try_from(row.subscribers).unwrap_or(0),
+            shards: row.shards(),
+            vacated_at: row.vacated_at,
+        })
+    }
+
+    /// Notes that somebody was told that a cache channel has nothing to show, unless that was noted a
+    /// short while ago and nothing was published since. One write; a repeated attempt may find its own
+    /// note.
+    ///
+    /// # Errors
+    /// [`Fault::Table`]: it may or may not be noted.
+    pub async fn note_miss(&self, of: &ChannelKey, now: UnixMillis) -> Result<bool, Fault> {
+        let update = self
+            .update_channel(of)
+            .update_expression("SET missed_at = :now")
+            .condition_expression(
+                "attribute_exists(pk) AND (attribute_not_exists(missed_at) \
+                 OR missed_at < :before OR missed_at <= published_at)",
+            )
+            .expression_attribute_values(":now", number(now.0))
+            .expression_attribute_values(":before", number(now.minus_secs(CACHE_MISS_SECS).0));
+        let noted = conditional("note cache miss", update.send().await)?;
+        Ok(noted.is_some())
+    }
+}
+
+/// Whether one was counted that was the last.
+fn was_last(operation: &'static str, before: Item) -> Result<bool, Fault> {
+    read::<ChannelRow>(operation, before).map(|row| row.subscribers == 1)
 }

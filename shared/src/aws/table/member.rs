@@ -8,6 +8,7 @@
 //! | `j/{connection_id}/{op}` | a subscribe that is still to be acknowledged |
 //! | `user` | the user, as JSON: that of the first of its connections |
 //! | `announced` | whether the others were last told that the user is there |
+//! | `gone_at` | when the user last went, where a webhook wants to know |
 //! | `v` | counts the changes of the row |
 //! | `noted` | what `v` was when `announced` was last noted |
 
@@ -18,7 +19,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{ChannelKey, Item, Table, Written, conditional, fault, number, partition, string};
 use crate::error::Fault;
-use crate::limits::CONNECTION_LIFE_SECS;
+use crate::limits::{CONNECTION_LIFE_SECS, GONE_ROW_SECS};
 use crate::presence::{Asked, Attending, Member};
 use crate::schema::{PARTITION_KEY, SORT_KEY, TTL};
 use crate::socket_id::ConnectionId;
@@ -38,6 +39,8 @@ const ROW_SECS: u64 = 2 * CONNECTION_LIFE_SECS;
 pub struct MemberRow {
     /// What it says.
     pub member: Member,
+    /// When it was last gone, if that was kept.
+    pub gone_at: Option<UnixMillis>,
     version: u64,
 }
 
@@ -164,6 +167,26 @@ impl Table {
         }
     }
 
+    /// Reads what is known of a user on a channel: one consistent read.
+    ///
+    /// # Errors
+    /// [`Fault::Table`], [`Fault::Row`].
+    pub async fn member(&self, of: &ChannelKey, user_id: &str) -> Result<Option<MemberRow>, Fault> {
+        const OPERATION: &str = "read member";
+        let get = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .key(PARTITION_KEY, string(partition::members(of)))
+            .key(SORT_KEY, string(user_id))
+            .consistent_read(true);
+        let found = get.send().await.map_err(|error| fault(OPERATION, error))?;
+        found
+            .item
+            .map(|row| MemberRow::read(OPERATION, row))
+            .transpose()
+    }
+
     /// Notes what the others were told of a user and which of its subscribes were acknowledged; a
     /// row that says nothing any more is deleted. Only the holder of the channel's lease does
     /// this. One write (two when the row has changed meanwhile); may be repeated.
@@ -174,44 +197,79 @@ impl Table {
         &self,
         of: &ChannelKey,
         row: &MemberRow,
-        announced: bool,
+        told: Told,
     ) -> Result<(), Fault> {
         const OPERATION: &str = "note what was told";
-        let user_id = row.member.user.id();
-        if !announced {
-            let delete = self
-                .client
-                .delete_item()
-                .table_name(&self.name)
-                .key(PARTITION_KEY, string(partition::members(of)))
-                .key(SORT_KEY, string(user_id))
-                .condition_expression("v = :v")
-                .expression_attribute_values(":v", number(row.version));
-            if conditional(OPERATION, delete.send().await)?.is_some() {
-                return Ok(());
+        let unchanged = match told {
+            Told::There => None,
+            Told::Gone => {
+                let delete = self
+                    .client
+                    .delete_item()
+                    .table_name(&self.name)
+                    .key(PARTITION_KEY, string(partition::members(of)))
+                    .key(SORT_KEY, string(row.member.user.id()))
+                    .condition_expression("v = :v")
+                    .expression_attribute_values(":v", number(row.version));
+                conditional(OPERATION, delete.send().await)?.map(drop)
             }
-        }
-        let mut update = self
-            .update_member(of, user_id)
-            .expression_attribute_values(":announced", AttributeValue::Bool(announced));
-        let mut removed = Vec::new();
-        for (n, asked) in row.member.asked.iter().enumerate() {
-            let name = format!("{ASKED}{}/{}", asked.id, asked.op);
-            update = update.expression_attribute_names(format!("#j{n}"), name);
-            removed.push(format!("#j{n}"));
-        }
-        let remove = if removed.is_empty() {
-            String::new()
-        } else {
-            format!(" REMOVE {}", removed.join(", "))
+            Told::GoneAt(at) => {
+                // Who comes again puts it off again.
+                let ttl = number(at.plus_secs(GONE_ROW_SECS).secs());
+                let keep = self
+                    .noting(of, row, told, ", #ttl = :ttl")
+                    .condition_expression("v = :v")
+                    .expression_attribute_names("#ttl", TTL)
+                    .expression_attribute_values(":ttl", ttl);
+                conditional(OPERATION, keep.send().await)?.map(drop)
+            }
         };
+        if unchanged.is_some() {
+            return Ok(());
+        }
         // A repeated attempt may have deleted the row: it must not be born again.
-        let update = update
-            .update_expression(format!("SET announced = :announced, noted = :v{remove}"))
-            .expression_attribute_values(":v", number(row.version))
+        let update = self
+            .noting(of, row, told, "")
             .condition_expression("attribute_exists(pk)");
         conditional(OPERATION, update.send().await).map(drop)
     }
+
+    fn noting(
+        &self,
+        of: &ChannelKey,
+        row: &MemberRow,
+        told: Told,
+        and: &str,
+    ) -> UpdateItemFluentBuilder {
+        let announced = AttributeValue::Bool(told == Told::There);
+        let mut update = self
+            .update_member(of, row.member.user.id())
+            .expression_attribute_values(":announced", announced)
+            .expression_attribute_values(":v", number(row.version));
+        let mut set = format!("SET announced = :announced, noted = :v{and}");
+        if let Told::GoneAt(at) = told {
+            set.push_str(", gone_at = :gone_at");
+            update = update.expression_attribute_values(":gone_at", number(at.0));
+        }
+        for (n, asked) in row.member.asked.iter().enumerate() {
+            let name = format!("{ASKED}{}/{}", asked.id, asked.op);
+            update = update.expression_attribute_names(format!("#j{n}"), name);
+            set.push_str(if n == 0 { " REMOVE " } else { ", " });
+            set.push_str(&format!("#j{n}"));
+        }
+        update.update_expression(set)
+    }
+}
+
+/// What the others were told of a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// It is there.
+    There,
+    /// It is gone, or was never there.
+    Gone,
+    /// It went at this time, which is kept for a while.
+    GoneAt(UnixMillis),
 }
 
 /// What every subscribe writes into its user's row.
@@ -240,7 +298,7 @@ impl MemberRow {
         let mut member = None;
         let mut announced = false;
         let mut version = 0;
-        let mut noted = None;
+        let (mut noted, mut gone_at) = (None, None);
         let (mut connections, mut asked) = (Vec::new(), Vec::new());
         for (name, value) in item {
             if let Some(id) = name.strip_prefix(CONNECTION) {
@@ -273,6 +331,8 @@ impl MemberRow {
                 version = as_number(&value).unwrap_or_default();
             } else if name == "noted" {
                 noted = as_number(&value);
+            } else if name == "gone_at" {
+                gone_at = as_number(&value).map(UnixMillis);
             }
         }
         // Attributes come in no order; what is done with them has one.
@@ -286,6 +346,7 @@ impl MemberRow {
                 connections,
                 asked,
             },
+            gone_at,
             version,
         })
     }
