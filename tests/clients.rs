@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use tests::{System, workspace};
+use serde_json::json;
+use tests::{Receiver, System, workspace};
 
 /// The oldest Node that has all that the tests use.
 const NODE_MIN: u32 = 20;
@@ -37,11 +38,17 @@ fn install() {
 }
 
 fn run(file: &str, system: &System) {
+    run_with(file, system, &[]);
+}
+
+/// The same with more variables.
+fn run_with(file: &str, system: &System, variables: &[(&str, &str)]) {
     install();
     let status = Command::new("node")
         .args(["--test", "--test-reporter=spec", file])
         .current_dir(folder())
         .env("BASE", &system.base)
+        .envs(variables.iter().copied())
         .status()
         .expect("node runs");
     assert!(status.success(), "{file}");
@@ -70,6 +77,20 @@ fn they_talk_and_are_shown_what_was_said() {
 #[test]
 fn they_meet() {
     run("presence.test.mjs", &System::start_with(&["--quiet"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn they_believe_webhooks() {
+    let receiver = Receiver::start().await;
+    let settings = json!({
+        "client_events": true,
+        "subscription_count": true,
+        "webhooks": [{"url": receiver.base}],
+        "webhook_batching": true,
+    });
+    let system = System::start_with_app(&settings, &["--quiet"]);
+    let receiver = [("RECEIVER", receiver.base.as_str())];
+    run_with("webhooks.test.mjs", &system, &receiver);
 }
 
 #[test]

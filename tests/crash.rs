@@ -17,3 +17,5 @@ mod publishing;
 mod signing_in;
 #[path = "crash/stage.rs"]
 mod stage;
+#[path = "crash/telling.rs"]
+mod telling;

@@ -40,3 +40,5 @@ mod tokens;
 mod users;
 #[path = "wire/watching.rs"]
 mod watching;
+#[path = "wire/webhooks.rs"]
+mod webhooks;

@@ -3,12 +3,14 @@
 
 mod faults;
 mod http;
+mod receiver;
 mod socket;
 mod system;
 mod table;
 
 pub use faults::{Faults, Made};
 pub use http::{Reply, body_digest, hmac_hex, now_secs, signed_query};
+pub use receiver::{Answers, Receiver, Told};
 pub use socket::{Socket, inner};
 pub use system::{System, workspace};
 pub use table::Table;
