@@ -1,25 +1,30 @@
-//! `POST /apps/{app_id}/events`: publishes an event and delivers it to every subscriber.
+//! The Pusher HTTP API: publishing, and asking what is published to.
 
-use functions::http::{app_id, json, received_at, respond, signed};
-use lambda_http::http::StatusCode;
+use functions::http::{answered, received_at, respond, signed};
 use lambda_http::{Body, Error, Request, Response, service_fn};
+use shared::answer;
+use shared::api::{self, ApiCall, ApiRequest};
 use shared::app::Apps;
 use shared::aws::Services;
 use shared::config::variable::LATER_QUEUE_URL;
-use shared::event::PublishRequest;
-use shared::{publish, signature};
 
-async fn publish(
+async fn call(
     services: &Services,
     apps: &Apps,
     request: Request,
 ) -> Result<Response<Body>, shared::error::Error> {
     let now = received_at(&request);
     let signed = signed(&request);
-    let app = signature::authenticate(apps, app_id(signed.path, "events")?, signed, now)?;
-    let request = PublishRequest::parse(signed.body, app.settings())?;
-    publish::publish(services, app, &request, now).await?;
-    Ok(json(StatusCode::OK, &serde_json::Map::new()))
+    let admitted = api::authenticate(apps, signed, now)?;
+    let asked = ApiRequest {
+        method: signed.method,
+        path: &admitted.path,
+        parameters: &admitted.parameters,
+        body: signed.body,
+    };
+    let call = ApiCall::parse(asked, admitted.app.settings())?;
+    let answer = answer::answer(services, admitted.app, call, now).await?;
+    Ok(answered(answer))
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -27,6 +32,6 @@ async fn main() -> Result<(), Error> {
     let config = functions::start_with(&[LATER_QUEUE_URL]);
     let (services, apps) = (&Services::new(&config), &config.apps);
     let handler =
-        |request| async move { Ok::<_, Error>(respond(publish(services, apps, request).await)) };
+        |request| async move { Ok::<_, Error>(respond(call(services, apps, request).await)) };
     functions::http::run(service_fn(handler)).await
 }

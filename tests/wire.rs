@@ -1,5 +1,9 @@
 //! The real binaries on a port of their own, spoken to over sockets and HTTP.
 
+#[path = "wire/asking.rs"]
+mod asking;
+#[path = "wire/batches.rs"]
+mod batches;
 #[path = "wire/budgets.rs"]
 mod budgets;
 #[path = "wire/connecting.rs"]
@@ -16,6 +20,8 @@ mod hostile;
 mod keeping;
 #[path = "wire/leaving.rs"]
 mod leaving;
+#[path = "wire/many.rs"]
+mod many;
 #[path = "wire/messages.rs"]
 mod messages;
 #[path = "wire/polling.rs"]
@@ -34,6 +40,8 @@ mod rejections;
 mod starting;
 #[path = "wire/talking.rs"]
 mod talking;
+#[path = "wire/terminating.rs"]
+mod terminating;
 #[path = "wire/tokens.rs"]
 mod tokens;
 #[path = "wire/users.rs"]

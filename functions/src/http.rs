@@ -6,8 +6,9 @@ use lambda_http::request::{LambdaRequest, RequestContext};
 use lambda_http::{Adapter, Body, Request, RequestExt as _, Response};
 use lambda_runtime::LambdaEvent;
 use serde::Serialize;
+use shared::answer::Answer;
+use shared::api::SignedRequest;
 use shared::error::{BUSY_MESSAGE, Error, FAULT_MESSAGE, Rejection, chain};
-use shared::signature::SignedRequest;
 use shared::time::UnixMillis;
 use tower::{Service, ServiceExt as _};
 
@@ -60,20 +61,19 @@ pub fn signed(request: &Request) -> SignedRequest<'_> {
     }
 }
 
-/// The app's id in `/apps/{app_id}/{call}`.
+/// Whether a path is `/apps/{app_id}/{call}`.
 ///
 /// # Errors
 /// [`Rejection::NotFound`] for any other path.
-pub fn app_id<'a>(path: &'a str, call: &str) -> Result<&'a str, Rejection> {
-    let mut segments = path.split('/');
+pub fn is_call(path: &str, call: &str) -> Result<(), Rejection> {
+    let mut segments = path.split('/').skip(1);
     match (
         segments.next(),
         segments.next(),
         segments.next(),
         segments.next(),
-        segments.next(),
     ) {
-        (Some(""), Some("apps"), Some(app_id), Some(last), None) if last == call => Ok(app_id),
+        (Some("apps"), Some(_), Some(last), None) if last == call => Ok(()),
         _ => Err(Rejection::NotFound),
     }
 }
@@ -82,12 +82,27 @@ pub fn app_id<'a>(path: &'a str, call: &str) -> Result<&'a str, Rejection> {
 #[must_use]
 pub fn json(status: StatusCode, body: &impl Serialize) -> Response<Body> {
     let body = serde_json::to_string(body).expect("answers are strings, numbers and lists of them");
+    json_text(status, body)
+}
+
+/// A JSON response whose body is printed already.
+#[must_use]
+pub fn json_text(status: StatusCode, body: String) -> Response<Body> {
     let mut response = Response::new(Body::Text(body));
     *response.status_mut() = status;
     with(
         response,
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/json"),
+    )
+}
+
+/// What a call of the HTTP API is answered.
+#[must_use]
+pub fn answered(answer: Answer) -> Response<Body> {
+    json_text(
+        StatusCode::from_u16(answer.status).unwrap_or_default(),
+        answer.body,
     )
 }
 
@@ -144,18 +159,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_app_id_is_one_segment_of_one_path() {
-        assert_eq!(app_id("/apps/1001/events", "events"), Ok("1001"));
+    fn a_call_is_one_path() {
+        assert_eq!(is_call("/apps/1001/tokens", "tokens"), Ok(()));
         for path in [
             "",
             "/",
             "/apps/1001",
-            "/apps/1001/tokens",
-            "/apps/1001/events/",
-            "apps/1001/events",
-            "//apps/1001/events",
+            "/apps/1001/events",
+            "/apps/1001/tokens/",
+            "//apps/1001/tokens",
         ] {
-            assert_eq!(app_id(path, "events"), Err(Rejection::NotFound), "{path}");
+            assert_eq!(is_call(path, "tokens"), Err(Rejection::NotFound), "{path}");
         }
     }
 }

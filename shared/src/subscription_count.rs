@@ -237,6 +237,7 @@ mod tests {
         let audience = Audience {
             subscribers,
             shards: 1,
+            users: None,
             told_at: told_at.map(UnixMillis),
             is_put_off,
         };

@@ -60,6 +60,7 @@ pub(crate) async fn everything(system: &System) {
         system.publish(event("c")).await;
         faults.lift().await;
     }
+    asking(system).await;
     // `status`: a serial that its publisher has left behind.
     let rule =
         json!([{"operation": "PutItem", "containing": "log/1001/d", "fault": "kill", "times": 1}]);
@@ -148,6 +149,27 @@ async fn told(system: &System, user: &str, online: bool) {
         assert!(started.elapsed() < PATIENCE, "{rows:?}");
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
+}
+
+/// Asks `publisher` all that it can be asked.
+async fn asking(system: &System) {
+    let mut socket = Socket::connect(system).await;
+    socket.sign_in(json!({"id": "asked"})).await;
+    socket.attend("presence-cache-asked", json!("asked")).await;
+    socket.roster("presence-cache-asked").await;
+    let counts = [
+        ("filter_by_prefix", "presence-"),
+        ("info", "user_count,subscription_count"),
+    ];
+    system.get("/apps/1001/channels", &counts).await;
+    let info = [("info", "user_count,cache")];
+    let channel = "/apps/1001/channels/presence-cache-asked";
+    system.get(channel, &info).await;
+    system.get(&format!("{channel}/users"), &[]).await;
+    system
+        .post("/apps/1001/users/asked/terminate_connections", "{}")
+        .await;
+    socket.close_code().await;
 }
 
 /// Has somebody leave a presence channel through a function, which finds one who is to be told gone,

@@ -29,6 +29,7 @@ mod due;
 mod lease;
 mod log;
 mod member;
+mod occupied;
 mod rate;
 mod signed_in;
 mod subscription;
@@ -49,6 +50,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::DeserializeOwned;
 
 pub use self::audience::{Audience, Telling};
+pub use self::batch::READ_ROWS_MAX;
 pub use self::cache::{Cached, NewCached};
 pub use self::channel::{Correction, Counted, NextSerial};
 pub use self::connection::{
@@ -58,6 +60,7 @@ pub use self::due::{Due, DuePage};
 pub use self::lease::{Lease, LeaseOn, Released};
 pub use self::log::{Appended, LogEntry, LogPage, LogRow};
 pub use self::member::{Join, MemberRow};
+pub use self::occupied::OccupiedPage;
 pub use self::signed_in::{Identified, SignedIn};
 pub use self::subscription::{
     OwnRow, PageStart, Subscriber, SubscriberPut, SubscriberRow, SubscribersPage, Written,
@@ -65,7 +68,7 @@ pub use self::subscription::{
 pub use self::token::{NewToken, Used};
 pub use self::user::{Change, UserLease};
 pub use self::watch::Watches;
-use crate::channel::Channel;
+use crate::channel::{Channel, ChannelPrefix};
 use crate::config::Config;
 use crate::error::Fault;
 use crate::socket_id::ConnectionId;
@@ -149,7 +152,7 @@ impl Table {
 
 /// The partition keys.
 mod partition {
-    use super::{Channel, ChannelKey, ConnectionId, UserKey};
+    use super::{Channel, ChannelKey, ChannelPrefix, ConnectionId, UserKey};
 
     pub(super) fn connection(id: &ConnectionId) -> String {
         format!("conn/{id}")
@@ -161,6 +164,11 @@ mod partition {
 
     pub(super) fn channel(of: &ChannelKey) -> String {
         format!("chan/{}/{}", of.app_id, of.channel)
+    }
+
+    /// What the partitions of all channels begin with whose names begin so.
+    pub(super) fn channels(app_id: &str, prefix: &ChannelPrefix) -> String {
+        format!("chan/{app_id}/{}", prefix.as_str())
     }
 
     pub(super) fn log(of: &ChannelKey) -> String {

@@ -43,7 +43,8 @@ impl Rejection {
             | Self::UserData
             | Self::UserId
             | Self::UserInfo
-            | Self::SigninTwice => Some(code::UNAUTHORIZED),
+            | Self::SigninTwice
+            | Self::Terminated => Some(code::UNAUTHORIZED),
             Self::ClientEventsDisabled
             | Self::ClientEventChannel(_)
             | Self::ClientEventUnsubscribed(_)
@@ -95,7 +96,12 @@ impl Rejection {
             | Self::PublishTargets
             | Self::PublishChannels
             | Self::ChannelNamed { .. }
-            | Self::InfoUnavailable
+            | Self::EventDataUtf8
+            | Self::BatchSize
+            | Self::UserCount
+            | Self::ListTooLong
+            | Self::UsersOfPresence
+            | Self::ChannelPrefix
             | Self::TokenTtl
             | Self::TokenReconnect
             | Self::TokenChannels
@@ -104,11 +110,13 @@ impl Rejection {
             | Self::UserInfoAlone
             | Self::PollChannels
             | Self::PollAfter => About::Request,
+            Self::BatchEvent { problem, .. } => problem.about(),
             Self::TokenRefused
             | Self::NotConnected
             | Self::AuthorizationOverdue
             | Self::SigninAuth
             | Self::SigninTwice
+            | Self::Terminated
             | Self::UserChannel
             | Self::AuthMissing
             | Self::AuthInvalid
@@ -125,7 +133,7 @@ impl Rejection {
             Self::UnknownKey | Self::UnknownApp | Self::NotFound => About::Absence,
             Self::FrameTooLong
             | Self::QueryTooLong
-            | Self::BodyTooLong
+            | Self::BodyTooLong { .. }
             | Self::EventDataTooLong { .. } => About::Size,
         }
     }
@@ -146,6 +154,7 @@ mod tests {
             Rejection::OriginRefused,
             Rejection::SigninTwice,
             Rejection::UserInfo,
+            Rejection::Terminated,
         ] {
             assert!(matches!(rejection.code(), Some(4000..=4099)), "{rejection}");
         }

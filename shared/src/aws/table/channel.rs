@@ -3,27 +3,33 @@
 
 use aws_sdk_dynamodb::config::Config as SdkConfig;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
-use aws_sdk_dynamodb::types::ReturnValue;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use serde::Deserialize;
 
 use super::lease::{self, LeaseRow};
-use super::{ChannelKey, Item, Lease, Table, conditional, fault, number, partition, read};
+use super::{
+    Audience, ChannelKey, Item, Lease, Table, audience, conditional, fault, number, occupied,
+    partition, read, string,
+};
 use crate::error::Fault;
 use crate::limits::{CHANNEL_IDLE_SECS, JOIN_GRACE_SECS};
-use crate::schema::TTL;
+use crate::schema::{OCCUPIED_SHARD, TTL};
 use crate::time::UnixMillis;
+
+/// Times that a subscriber is counted out of a count that changes meanwhile.
+const COUNT_ATTEMPTS: usize = 8;
 
 /// What a publication learns from its channel's item.
 #[derive(Clone, Copy, Debug)]
 pub struct NextSerial {
-    /// The serial that is now this publication's.
+    /// The serial that is now this publication's, the last one of those that were taken.
     pub serial: u64,
-    /// When the publication before it was made; 0 for the first.
+    /// When the publication before the first of them was made; 0 when there was none.
     pub previous_at: UnixMillis,
-    /// How many subscribe: perhaps too many, never too few.
-    pub subscribers: u64,
-    /// How many shards they are in, at least 1.
-    pub shards: u32,
+    /// Who is there to get it.
+    pub audience: Audience,
 }
 
 /// What a fan-out saw that found nobody.
@@ -60,7 +66,7 @@ impl Counted {
         };
         let row: ChannelRow = read(operation, item)?;
         Ok(Self {
-            shards: row.shards(),
+            shards: row.shards.unwrap_or(1),
             members: row.members,
             lease,
         })
@@ -81,29 +87,28 @@ struct ChannelRow {
     members: u64,
 }
 
-impl ChannelRow {
-    fn shards(&self) -> u32 {
-        self.shards.unwrap_or(1)
-    }
-}
-
 impl Table {
-    /// Takes a channel's next serial. The first one is the time, so that a channel forgotten and
-    /// born again does not go back. One write; a repeated attempt may skip a serial, which a
-    /// reader closes.
+    /// Takes a channel's next `count` serials, and answers the last. The first one ever is the time, so
+    /// that a channel forgotten and born again does not go back. One write; a repeated attempt may skip
+    /// serials, which a reader closes.
     ///
     /// # Errors
-    /// [`Fault::Table`]: a serial may have been skipped. [`Fault::Row`].
-    pub async fn next_serial(&self, of: &ChannelKey, now: UnixMillis) -> Result<NextSerial, Fault> {
+    /// [`Fault::Table`]: serials may have been skipped. [`Fault::Row`].
+    pub async fn next_serials(
+        &self,
+        of: &ChannelKey,
+        count: u64,
+        now: UnixMillis,
+    ) -> Result<NextSerial, Fault> {
         const OPERATION: &str = "take next serial";
         let update = self
             .update_channel(of)
             .update_expression(
-                "SET serial = if_not_exists(serial, :before) + :one, previous_at = if_not_exists(published_at, :never), published_at = :now, #ttl = :ttl",
+                "SET serial = if_not_exists(serial, :before) + :count, previous_at = if_not_exists(published_at, :never), published_at = :now, #ttl = :ttl",
             )
             .expression_attribute_names("#ttl", TTL)
             .expression_attribute_values(":before", number(now.0.saturating_sub(1)))
-            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":count", number(count))
             .expression_attribute_values(":never", number(0))
             .expression_attribute_values(":now", number(now.0))
             .expression_attribute_values(":ttl", number(now.plus_secs(CHANNEL_IDLE_SECS).secs()))
@@ -112,16 +117,18 @@ impl Table {
             .send()
             .await
             .map_err(|error| fault(OPERATION, error))?;
-        let row: ChannelRow = read(OPERATION, updated.attributes.unwrap_or_default())?;
+        let item = updated.attributes.unwrap_or_default();
+        let audience = audience::read_from(OPERATION, item.clone())?;
+        let row: ChannelRow = read(OPERATION, item)?;
         Ok(NextSerial {
             serial: row.serial,
             previous_at: row.previous_at,
-            subscribers: u64::try_from(row.subscribers).unwrap_or(0),
-            shards: row.shards(),
+            audience,
         })
     }
 
-    /// Counts one subscriber more, before its row is there. With an `owner` it also takes the
+    /// Counts one subscriber more, before its row is there: from the first one on the channel is in
+    /// the index of those that somebody is on. With an `owner` it also takes the
     /// lease on the channel's announcements, unless another holder has it. One write (two when the
     /// lease is taken already); a repeated attempt may count twice: too high is allowed, too low
     /// is not.
@@ -138,9 +145,11 @@ impl Table {
         let counting = |set: &str, add: &str| {
             self.update_channel(of)
                 .update_expression(format!(
-                    "SET joined_at = :now, #ttl = :ttl{set} ADD subscribers :one{add}"
+                    "SET joined_at = :now, #ttl = :ttl, #occupied = :occupied{set} ADD subscribers :one{add}"
                 ))
                 .expression_attribute_names("#ttl", TTL)
+                .expression_attribute_names("#occupied", OCCUPIED_SHARD)
+                .expression_attribute_values(":occupied", string(occupied::shard_of(of)))
                 .expression_attribute_values(":now", number(now.0))
                 .expression_attribute_values(
                     ":ttl",
@@ -163,46 +172,104 @@ impl Table {
         Counted::read(OPERATION, counted.attributes, None)
     }
 
-    /// Counts one subscriber less, after a delete that returned its row. With an `owner` it also
-    /// takes the lease on the channel's announcements, if it is free. One write, one attempt:
-    /// counted twice, it would silence the channel under somebody.
+    /// Counts one subscriber less, after a delete that returned its row; after the last one the channel
+    /// is in the index of occupied ones no more. With an `owner` it also takes the lease on the channel's
+    /// announcements, if it is free. One write, two for the last one and one more while others have the
+    /// lease; no attempt is repeated: counted twice, it would silence the channel under somebody.
     ///
     /// # Errors
-    /// [`Fault::Table`]: it may or may not be counted, so the count may stay too high.
+    /// [`Fault::Table`]: it may or may not be counted, so the count may stay too high. [`Fault::Row`].
     pub async fn count_down(
         &self,
         of: &ChannelKey,
         owner: Option<&str>,
     ) -> Result<Option<Lease>, Fault> {
         const OPERATION: &str = "count subscriber out";
-        let counting = |set: &str, add: &str, condition: &str| {
-            self.update_channel(of)
-                .update_expression(format!("{set} ADD subscribers :less{add}"))
-                .condition_expression(format!("subscribers > :none{condition}"))
-                .expression_attribute_values(":less", number(-1))
-                .expression_attribute_values(":none", number(0))
-                .return_values(ReturnValue::AllOld)
-        };
-        let once = || SdkConfig::builder().retry_config(RetryConfig::disabled());
-        if let Some(owner) = owner {
-            let set = format!("SET {}", lease::TAKE);
-            let free = format!(" AND ({})", lease::FREE);
-            let update = counting(&set, ", changes :one", &free)
-                .expression_attribute_values(":one", number(1));
-            let update = lease::taking(update, &partition::channel(of), owner, crate::aws::now());
-            let counted = update.customize().config_override(once()).send().await;
-            if let Some(counted) = conditional(OPERATION, counted)? {
-                let before: LeaseRow = read(OPERATION, counted.attributes.unwrap_or_default())?;
-                return Ok(Some(before.taken_by(owner)));
+        let (mut owner, mut is_last) = (owner, false);
+        for _ in 0..COUNT_ATTEMPTS {
+            let update = self.counting_down(of, owner, is_last);
+            let once = SdkConfig::builder().retry_config(RetryConfig::disabled());
+            let counted = update.customize().config_override(once).send().await;
+            let error = match counted {
+                Ok(counted) => {
+                    let Some(owner) = owner else { return Ok(None) };
+                    let before: LeaseRow = read(OPERATION, counted.attributes.unwrap_or_default())?;
+                    return Ok(Some(before.taken_by(owner)));
+                }
+                Err(error) => error,
+            };
+            let Some(UpdateItemError::ConditionalCheckFailedException(failed)) =
+                error.as_service_error()
+            else {
+                return Err(fault(OPERATION, error));
+            };
+            // Nothing was written, so another attempt is none too many.
+            let found = failed.item.clone().unwrap_or_default();
+            if owner.is_some() && !lease::is_free(OPERATION, found.clone())? {
+                owner = None;
             }
+            let row: ChannelRow = read(OPERATION, found)?;
+            if row.subscribers <= 0 {
+                // It was already corrected to none.
+                return Ok(None);
+            }
+            is_last = row.subscribers == 1;
         }
-        let update = counting("", "", "").customize().config_override(once());
-        // Or it was already corrected to none.
-        conditional(OPERATION, update.send().await).map(|_| None)
+        tracing::warn!(channel = %of.channel, "count left too high: it changes too fast");
+        Ok(None)
     }
 
-    /// Sets the count to none after a consistent query found nobody, unless somebody was counted
-    /// since, or so lately that the row may still be on its way. One write; may be repeated.
+    /// What counts one subscriber less: the last one, or one of several.
+    fn counting_down(
+        &self,
+        of: &ChannelKey,
+        owner: Option<&str>,
+        is_last: bool,
+    ) -> UpdateItemFluentBuilder {
+        let update = self
+            .update_channel(of)
+            .expression_attribute_values(":one", number(1))
+            // What was there before says how the lease was left.
+            .return_values(ReturnValue::AllOld)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let (mut set, mut remove, mut add) = (Vec::new(), "", Vec::new());
+        let mut condition = if is_last {
+            set.push("subscribers = :none");
+            remove = " REMOVE #occupied";
+            "subscribers = :one".to_owned()
+        } else {
+            add.push("subscribers :less");
+            "subscribers > :one".to_owned()
+        };
+        let mut update = if is_last {
+            update
+                .expression_attribute_names("#occupied", OCCUPIED_SHARD)
+                .expression_attribute_values(":none", number(0))
+        } else {
+            update.expression_attribute_values(":less", number(-1))
+        };
+        if let Some(owner) = owner {
+            set.push(lease::TAKE);
+            add.push("changes :one");
+            condition = format!("{condition} AND ({})", lease::FREE);
+            update = lease::taking(update, &partition::channel(of), owner, crate::aws::now());
+        }
+        let clause = |keyword: &str, parts: &[&str]| match parts {
+            [] => String::new(),
+            parts => format!("{keyword} {}", parts.join(", ")),
+        };
+        update
+            .update_expression(format!(
+                "{}{remove} {}",
+                clause("SET", &set),
+                clause("ADD", &add)
+            ))
+            .condition_expression(condition)
+    }
+
+    /// Sets the count to none, and takes the channel out of the index, after a consistent query found
+    /// nobody, unless somebody was counted since, or so lately that the row may still be on its way. One
+    /// write; may be repeated.
     ///
     /// # Errors
     /// [`Fault::Table`]: the count may stay too high.
@@ -213,8 +280,9 @@ impl Table {
     ) -> Result<(), Fault> {
         let update = self
             .update_channel(of)
-            .update_expression("SET subscribers = :none")
+            .update_expression("SET subscribers = :none REMOVE #occupied")
             .condition_expression("subscribers = :seen AND joined_at < :settled")
+            .expression_attribute_names("#occupied", OCCUPIED_SHARD)
             .expression_attribute_values(":none", number(0))
             .expression_attribute_values(":seen", number(seen))
             .expression_attribute_values(":settled", number(at.minus_secs(JOIN_GRACE_SECS).0));
