@@ -1,6 +1,6 @@
 //! The Pusher HTTP API: publishing, and asking what is published to.
 
-use functions::http::{answered, received_at, respond, signed};
+use functions::http::{answered, idempotency_key, received_at, respond, signed};
 use lambda_http::{Body, Error, Request, Response, service_fn};
 use shared::answer;
 use shared::api::{self, ApiCall, ApiRequest};
@@ -21,6 +21,7 @@ async fn call(
         path: &admitted.path,
         parameters: &admitted.parameters,
         body: signed.body,
+        idempotency_key: idempotency_key(&request),
     };
     let call = ApiCall::parse(asked, admitted.app.settings())?;
     let answer = answer::answer(services, admitted.app, call, now).await?;

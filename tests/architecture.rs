@@ -27,7 +27,7 @@ const PURE: [&str; 17] = [
     "user",
 ];
 /// Those that know the pure ones and the edge.
-const USE_CASES: [&str; 18] = [
+const USE_CASES: [&str; 19] = [
     "announce",
     "answer",
     "attend",
@@ -37,6 +37,7 @@ const USE_CASES: [&str; 18] = [
     "lifecycle",
     "message",
     "occupancy",
+    "once",
     "publish",
     "reap",
     "relay",
@@ -153,6 +154,7 @@ fn only_the_edge_names_aws_and_only_the_functions_name_lambda() {
         "crate::reply",
         "crate::answer",
         "crate::occupancy",
+        "crate::once",
         "crate::terminate",
     ] {
         let edge = sources("shared/src/aws");
@@ -238,6 +240,7 @@ fn a_rule_has_one_home() {
         ("\"memb/", "shared/src/aws/table.rs"),
         ("\"log/", "shared/src/aws/table.rs"),
         ("\"cache/", "shared/src/aws/table.rs"),
+        ("\"idem/", "shared/src/aws/table.rs"),
         ("\"rate/", "shared/src/aws/table.rs"),
         ("\"token/", "shared/src/aws/table.rs"),
         ("\"user/", "shared/src/aws/table.rs"),

@@ -14,7 +14,7 @@ const CLOSE: &str = "DeleteConnection";
 /// An event, the status that it is answered with (for messages of a queue, how many of them have
 /// failed), and what is asked of AWS for it, in order. The gateway has no such connection: who
 /// answers it finds out and forgets it.
-const EVENTS: [(&str, u64, &[&str]); 50] = [
+const EVENTS: [(&str, u64, &[&str]); 51] = [
     ("connect", 200, &[PUT]),
     // What it asks of itself with `GREET_VIA=invoke`.
     ("connect-greet", 200, &[]),
@@ -103,6 +103,8 @@ const EVENTS: [(&str, u64, &[&str]); 50] = [
         200,
         &[UPDATE, UPDATE, UPDATE, PUT, PUT, PUT],
     ),
+    // It begins, takes a serial, notes it, is in the log, and notes its answer.
+    ("publisher-once", 200, &[PUT, UPDATE, UPDATE, PUT, UPDATE]),
     ("publisher-terminate-connections", 200, &[GET]),
     ("publisher-terminate-connections-by-key", 200, &[GET]),
     ("publisher-too-much-data", 413, &[]),

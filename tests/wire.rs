@@ -36,6 +36,8 @@ mod queues;
 mod reaping;
 #[path = "wire/rejections.rs"]
 mod rejections;
+#[path = "wire/repeating.rs"]
+mod repeating;
 #[path = "wire/starting.rs"]
 mod starting;
 #[path = "wire/talking.rs"]

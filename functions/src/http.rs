@@ -15,8 +15,12 @@ use tower::{Service, ServiceExt as _};
 /// Seconds after which to come back when the table is at its limit.
 const BUSY_RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
-/// Runs an HTTP function. Its requests have no headers: no function reads one, and `lambda_http`
-/// builds a URL of some, and panics when a client makes them such that it is none.
+/// The one header that is read: what makes a repeated call known as one.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// Runs an HTTP function. Its requests have no headers but [`IDEMPOTENCY_KEY`]: no function reads
+/// another, and `lambda_http` builds a URL of some, and panics when a client makes them such that it
+/// is none.
 ///
 /// # Errors
 /// When the runtime ends.
@@ -28,7 +32,11 @@ where
     let service = Adapter::from(handler).map_request(|mut event: LambdaEvent<LambdaRequest>| {
         // The routes are an HTTP API's, payload format 2.0; the others have no path and get a 404.
         if let LambdaRequest::ApiGatewayV2(request) = &mut event.payload {
+            let kept = request.headers.remove(IDEMPOTENCY_KEY);
             request.headers.clear();
+            request
+                .headers
+                .extend(kept.map(|value| (IDEMPOTENCY_KEY, value)));
             request.request_context.domain_name = None;
         }
         event
@@ -59,6 +67,13 @@ pub fn signed(request: &Request) -> SignedRequest<'_> {
         query: request.uri().query().unwrap_or_default(),
         body: request.body(),
     }
+}
+
+/// The key in the header `Idempotency-Key`; an empty one, which is none, when it is no text.
+#[must_use]
+pub fn idempotency_key(request: &Request) -> Option<&str> {
+    let value = request.headers().get(IDEMPOTENCY_KEY)?;
+    Some(value.to_str().unwrap_or_default())
 }
 
 /// Whether a path is `/apps/{app_id}/{call}`.

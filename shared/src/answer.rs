@@ -7,11 +7,12 @@ use serde::Serialize;
 use crate::api::{ApiCall, Attributes};
 use crate::app::App;
 use crate::aws::Services;
-use crate::aws::table::{Audience, ChannelKey, UserKey};
+use crate::aws::table::{ChannelKey, UserKey};
 use crate::channel::{Channel, Kind};
-use crate::error::{Error, Fault};
+use crate::error::Error;
 use crate::event::{BatchRequest, PublishRequest};
 use crate::occupancy::{self, Counts};
+use crate::once::{self, Attempt, Known};
 use crate::publish::{self, Publication};
 use crate::terminate;
 use crate::time::UnixMillis;
@@ -45,7 +46,8 @@ struct Nothing {}
 /// Does what a call asks for. It costs what its use case does.
 ///
 /// # Errors
-/// [`Rejection`](crate::error::Rejection): nothing has changed. [`Fault`]: it may or may not be done.
+/// [`Rejection`](crate::error::Rejection): nothing has changed. [`Fault`](crate::error::Fault): it may
+/// or may not be done.
 pub async fn answer(
     services: &Services,
     app: &App,
@@ -54,11 +56,16 @@ pub async fn answer(
 ) -> Result<Answer, Error> {
     let key = |channel: &Channel| ChannelKey::new(app.id(), channel);
     let answer = match call {
-        ApiCall::Publish(request) => publish(services, app, &request, now).await?,
-        ApiCall::PublishBatch(request) => publish_batch(services, app, &request, now).await?,
+        ApiCall::Publish(request) => {
+            let publishing = Publishing::Event(&request, 200);
+            publish(services, app, publishing, now).await?
+        }
+        ApiCall::PublishBatch(request) => {
+            publish(services, app, Publishing::Batch(&request), now).await?
+        }
         ApiCall::PublishRaw(request) => {
-            publish(services, app, &request, now).await?;
-            Answer::new(202, &Nothing {})
+            let publishing = Publishing::Event(&request, 202);
+            publish(services, app, publishing, now).await?
         }
         ApiCall::ListChannels { prefix, attributes } => {
             Answer::ok(&occupancy::list(services, app.id(), &prefix, attributes, now).await?)
@@ -85,13 +92,58 @@ pub async fn answer(
     Ok(answer)
 }
 
-/// Publishes one event, and tells of its channels what was asked for.
+/// What is published, and the status of its answer.
+#[derive(Clone, Copy)]
+enum Publishing<'a> {
+    Event(&'a PublishRequest, u16),
+    Batch(&'a BatchRequest),
+}
+
+/// Publishes one event or several, once under an idempotency key. With a key it costs two writes more
+/// than without, and those of [`publish::publish`].
+///
+/// # Errors
+/// A [`Rejection`](crate::error::Rejection) of the key, or a [`Fault`](crate::error::Fault).
 async fn publish(
     services: &Services,
     app: &App,
-    request: &PublishRequest,
+    publishing: Publishing<'_>,
     now: UnixMillis,
-) -> Result<Answer, Fault> {
+) -> Result<Answer, Error> {
+    let idempotency = match publishing {
+        Publishing::Event(request, _) => &request.idempotency,
+        Publishing::Batch(request) => &request.idempotency,
+    };
+    let attempt = match idempotency {
+        None => None,
+        Some(idempotency) => match once::begin(services, app.id(), idempotency).await? {
+            Known::Attempt(attempt) => Some(attempt),
+            Known::Answered(answer) => return Ok(answer),
+        },
+    };
+    let outcome = match publishing {
+        Publishing::Event(request, status) => {
+            publish_event(services, app, request, status, attempt.as_ref(), now).await
+        }
+        Publishing::Batch(request) => {
+            publish_batch(services, app, request, attempt.as_ref(), now).await
+        }
+    };
+    if let Some(attempt) = attempt {
+        attempt.end(services, &outcome).await;
+    }
+    outcome
+}
+
+/// Publishes one event, and tells of its channels what was asked for.
+async fn publish_event(
+    services: &Services,
+    app: &App,
+    request: &PublishRequest,
+    status: u16,
+    attempt: Option<&Attempt>,
+    now: UnixMillis,
+) -> Result<Answer, Error> {
     #[derive(Serialize)]
     struct Body<'a> {
         channels: BTreeMap<&'a Channel, Counts>,
@@ -106,9 +158,9 @@ async fn publish(
             except: request.except.as_ref(),
         })
         .collect();
-    let audiences = publish::publish(services, app, &publications, now).await?;
+    let audiences = publish::publish(services, app, &publications, attempt, now).await?;
     let Some(attributes) = request.info else {
-        return Ok(Answer::ok(&Nothing {}));
+        return Ok(Answer::new(status, &Nothing {}));
     };
     let mut channels = BTreeMap::new();
     for (channel, audience) in request.channels.iter().zip(&audiences) {
@@ -116,7 +168,7 @@ async fn publish(
         let counts = occupancy::count(services, &of, audience, attributes, now).await?;
         channels.insert(channel, counts);
     }
-    Ok(Answer::ok(&Body { channels }))
+    Ok(Answer::new(status, &Body { channels }))
 }
 
 /// Publishes several events, and tells of each one's channel what was asked for with it.
@@ -124,8 +176,9 @@ async fn publish_batch(
     services: &Services,
     app: &App,
     request: &BatchRequest,
+    attempt: Option<&Attempt>,
     now: UnixMillis,
-) -> Result<Answer, Fault> {
+) -> Result<Answer, Error> {
     #[derive(Serialize)]
     struct Body {
         batch: Vec<Counts>,
@@ -140,7 +193,7 @@ async fn publish_batch(
             except: event.except.as_ref(),
         })
         .collect();
-    let audiences: Vec<Audience> = publish::publish(services, app, &publications, now).await?;
+    let audiences = publish::publish(services, app, &publications, attempt, now).await?;
     if request.events.iter().all(|event| event.info.is_none()) {
         return Ok(Answer::ok(&Nothing {}));
     }

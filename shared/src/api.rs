@@ -1,11 +1,13 @@
 //! The calls of the HTTP API: a request becomes one of them, or is refused.
 
 mod attributes;
+mod idempotency;
 mod path;
 mod query;
 mod signed;
 
 pub use self::attributes::Attributes;
+pub use self::idempotency::Idempotency;
 pub use self::query::Parameters;
 pub use self::signed::{Admitted, SignedRequest, authenticate};
 use crate::channel::{Channel, ChannelPrefix, Kind};
@@ -30,6 +32,8 @@ pub struct ApiRequest<'a> {
     pub parameters: &'a Parameters,
     /// The body.
     pub body: &'a [u8],
+    /// The header `Idempotency-Key`.
+    pub idempotency_key: Option<&'a str>,
 }
 
 /// What is asked for.
@@ -83,20 +87,21 @@ impl ApiCall {
             path,
             parameters,
             body,
+            idempotency_key: key,
         } = request;
         let segments = path::segments(path).ok_or(Rejection::NotFound)?;
         let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
         let attributes = || Attributes::parse(parameters.get(INFO).unwrap_or_default());
         match (method, segments.as_slice()) {
             ("POST", ["apps", _, "events"]) => {
-                PublishRequest::parse(body, settings).map(Self::Publish)
+                PublishRequest::of_call(body, key, settings).map(Self::Publish)
             }
             ("POST", ["apps", _, "batch_events"]) => {
-                BatchRequest::parse(body, settings).map(Self::PublishBatch)
+                BatchRequest::of_call(body, key, settings).map(Self::PublishBatch)
             }
             ("POST", ["apps", _, "channels", name, "events"]) => {
                 let (event, except) = (parameters.get(NAME), parameters.get(SOCKET_ID));
-                PublishRequest::raw(name, event, except, body, settings).map(Self::PublishRaw)
+                PublishRequest::raw(name, event, except, body, key, settings).map(Self::PublishRaw)
             }
             ("GET", ["apps", _, "channels"]) => {
                 let prefix = parameters.get(PREFIX).unwrap_or_default();
@@ -158,6 +163,7 @@ mod tests {
             path,
             parameters: &Parameters::parse(query)?,
             body,
+            idempotency_key: None,
         };
         ApiCall::parse(request, &Settings::default())
     }

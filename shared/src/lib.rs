@@ -5,7 +5,7 @@
 //! | layer | modules | may use |
 //! | --- | --- | --- |
 //! | pure | [`limits`], [`time`], [`error`], [`app`], [`settings`], [`channel`], [`socket_id`], [`frame`], [`signature`], [`event`], [`api`], [`user`], [`presence`], [`rate`], [`task`], [`token`], [`cursor`] | values only: no AWS, no async, no clock (`now` is an argument), no environment |
-//! | use cases | [`lifecycle`], [`message`], [`reply`], [`subscribe`], `attend`, `announce`, [`users`], [`relay`], [`answer`], [`publish`], [`occupancy`], [`terminate`], [`fanout`], [`subscription_count`], [`later`], [`replay`], [`issue`], [`reap`] | the pure modules and the edge |
+//! | use cases | [`lifecycle`], [`message`], [`reply`], [`subscribe`], `attend`, `announce`, [`users`], [`relay`], [`answer`], `once`, [`publish`], [`occupancy`], [`terminate`], [`fanout`], [`subscription_count`], [`later`], [`replay`], [`issue`], [`reap`] | the pure modules and the edge |
 //! | edge | [`config`] (the environment), [`aws`] (DynamoDB, `@connections`, Lambda, SQS), [`schema`] (names other programs need) | the AWS crates, in [`aws`] alone |
 //!
 //! A rule has one home: a prefix, a limit, a code or a key format is a literal in one file.
@@ -30,6 +30,7 @@ pub mod lifecycle;
 pub mod limits;
 pub mod message;
 pub mod occupancy;
+mod once;
 pub mod presence;
 pub mod publish;
 pub mod rate;

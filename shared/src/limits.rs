@@ -23,6 +23,12 @@ pub const BATCH_EVENTS_MAX: usize = 10;
 /// Bytes in the body of a batch: for each event 10 KB of data, every byte escaped as six, and its
 /// names.
 pub const BATCH_BODY_MAX_BYTES: usize = BATCH_EVENTS_MAX * 65_536;
+/// Characters in an idempotency key.
+pub const IDEMPOTENCY_KEY_MAX_CHARS: usize = 128;
+/// Seconds that what was published under a key is known.
+pub const IDEMPOTENCY_SECS: u64 = 300;
+/// Seconds after which an attempt that says nothing is taken for dead: above the publisher's timeout.
+pub const IDEMPOTENCY_LEASE_SECS: u64 = 30;
 /// Bytes in a query string that is parsed at all. API Gateway's own limit for the request line
 /// and headers together is 10,240.
 pub const QUERY_MAX_BYTES: usize = 10_240;

@@ -9,7 +9,8 @@
 //! until the next publication. After (3) some sockets missed it. The publisher, who got no answer,
 //! publishes again. Nothing is posted that is not in the log, or not kept where it should be. With
 //! many channels, no log is written before all serials are taken; if a log then fails, what is in one
-//! is delivered, and the request is answered with a fault.
+//! is delivered, and the request is answered with a fault. What a retry makes of it that has an
+//! idempotency key, `once.rs` says.
 
 use std::collections::BTreeMap;
 
@@ -18,13 +19,16 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::aws::Services;
-use crate::aws::table::{Appended, Audience, ChannelKey, LogEntry, NewCached, NextSerial};
+use crate::aws::table::{
+    Appended, Audience, ChannelKey, LogEntry, NewCached, NextSerial, TakenSerial,
+};
 use crate::channel::Channel;
-use crate::error::{Fault, chain};
+use crate::error::{Error, Fault, chain};
 use crate::event::{EventData, EventName};
 use crate::fanout::{self, FanOut};
 use crate::frame;
 use crate::limits::{SERIAL_ATTEMPTS, TABLE_CONCURRENCY};
+use crate::once::Attempt;
 use crate::socket_id::SocketId;
 use crate::time::UnixMillis;
 
@@ -50,58 +54,93 @@ struct Numbered<'a> {
 
 /// Publishes events and delivers them, those to one channel in their order. One write for a channel and
 /// one for an event, one more for a channel that keeps its last event, and the fan-out's query and
-/// posts where anybody subscribes; a channel that nobody is on costs neither. When it returns,
-/// everything is in a log, and every recipient was served or given up on: publications that follow one
-/// another arrive in that order. Answers who was there to get each.
+/// posts where anybody subscribes; a channel that nobody is on costs neither. One write more notes the
+/// serials of an attempt that is known by its key, or a read a channel if an earlier one has. When it
+/// returns, everything is in a log, and every recipient was served or given up on: publications that
+/// follow one another arrive in that order. Answers who was there to get each.
 ///
 /// # Errors
-/// [`Fault`]: some of it may be published, none, or all.
-pub async fn publish(
+/// [`Fault`]: some of it may be published, none, or all. The rejection of an attempt that was taken over.
+pub(crate) async fn publish(
     services: &Services,
     app: &App,
     publications: &[Publication<'_>],
+    attempt: Option<&Attempt>,
     now: UnixMillis,
-) -> Result<Vec<Audience>, Fault> {
+) -> Result<Vec<Audience>, Error> {
     let mut by_channel: BTreeMap<&Channel, Vec<(usize, Publication<'_>)>> = BTreeMap::new();
     for (place, publication) in publications.iter().enumerate() {
         let of_channel = by_channel.entry(publication.channel).or_default();
         of_channel.push((place, *publication));
     }
+    let earlier = attempt.and_then(|attempt| attempt.taken.as_deref());
     let numbering: Vec<_> = by_channel
         .into_iter()
-        .map(|(channel, some)| number(services, ChannelKey::new(app.id(), channel), some, now))
+        .map(|(channel, some)| {
+            number(
+                services,
+                ChannelKey::new(app.id(), channel),
+                some,
+                earlier,
+                now,
+            )
+        })
         .collect();
     let numbered: Vec<(ChannelKey, Vec<Numbered<'_>>)> = stream::iter(numbering)
         .buffered(TABLE_CONCURRENCY)
         .try_collect()
         .await?;
     let mut audiences = vec![Audience::default(); publications.len()];
+    let mut taken = vec![TakenSerial::default(); publications.len()];
     for Numbered { place, next, .. } in numbered.iter().flat_map(|(_, some)| some) {
         audiences[*place] = next.audience;
+        taken[*place] = next.taken();
+    }
+    if let Some(attempt) = attempt.filter(|_| earlier.is_none()) {
+        attempt.note_all(services, &taken).await?;
     }
     let publishing: Vec<_> = numbered
         .into_iter()
-        .map(|(of, some)| publish_to(services, app, of, some, now))
+        .map(|(of, some)| publish_to(services, app, of, some, attempt, now))
         .collect();
-    let results: Vec<Result<(), Fault>> = stream::iter(publishing)
+    let results: Vec<Result<(), Error>> = stream::iter(publishing)
         .buffer_unordered(TABLE_CONCURRENCY)
         .collect()
         .await;
-    results.into_iter().collect::<Result<(), Fault>>()?;
+    results.into_iter().collect::<Result<(), Error>>()?;
     Ok(audiences)
 }
 
-/// Takes serials for what is published to one channel: one write.
+/// Takes serials for what is published to one channel, or those that an earlier attempt has taken: one
+/// write, or one read.
 async fn number<'a>(
     services: &Services,
     of: ChannelKey,
     publications: Vec<(usize, Publication<'a>)>,
+    earlier: Option<&[TakenSerial]>,
     now: UnixMillis,
 ) -> Result<(ChannelKey, Vec<Numbered<'a>>), Fault> {
+    let mut numbered = Vec::with_capacity(publications.len());
+    if let Some(earlier) = earlier {
+        let audience = services.table.audience(&of).await?;
+        for (place, publication) in publications {
+            // It was the same request.
+            let taken = earlier.get(place).copied().unwrap_or_default();
+            numbered.push(Numbered {
+                place,
+                publication,
+                next: NextSerial {
+                    serial: taken.serial,
+                    previous_at: taken.previous_at,
+                    audience,
+                },
+            });
+        }
+        return Ok((of, numbered));
+    }
     let count = u64::try_from(publications.len()).unwrap_or(u64::MAX);
     let last = services.table.next_serials(&of, count, now).await?;
     let mut previous_at = last.previous_at;
-    let mut numbered = Vec::with_capacity(publications.len());
     for (serial, (place, publication)) in (last.serial - count + 1..).zip(publications) {
         let next = NextSerial {
             serial,
@@ -125,15 +164,16 @@ async fn publish_to(
     app: &App,
     of: ChannelKey,
     numbered: Vec<Numbered<'_>>,
+    attempt: Option<&Attempt>,
     now: UnixMillis,
-) -> Result<(), Fault> {
+) -> Result<(), Error> {
     let mut recorded: Vec<Numbered<'_>> = Vec::with_capacity(numbered.len());
     let mut outcome = Ok(());
     for numbered in numbered {
-        match record(services, &of, numbered, now).await {
+        match record(services, &of, numbered, attempt, now).await {
             Ok(numbered) => recorded.push(numbered),
-            Err(fault) => {
-                outcome = Err(fault);
+            Err(error) => {
+                outcome = Err(error);
                 break;
             }
         }
@@ -154,9 +194,13 @@ async fn record<'a>(
     services: &Services,
     of: &ChannelKey,
     mut numbered: Numbered<'a>,
+    attempt: Option<&Attempt>,
     now: UnixMillis,
-) -> Result<Numbered<'a>, Fault> {
-    let id = Uuid::now_v7().to_string();
+) -> Result<Numbered<'a>, Error> {
+    let id = match attempt {
+        Some(attempt) => format!("{}/{}", attempt.id, numbered.place),
+        None => Uuid::now_v7().to_string(),
+    };
     for _ in 0..SERIAL_ATTEMPTS {
         let next = numbered.next;
         let entry = LogEntry {
@@ -171,14 +215,18 @@ async fn record<'a>(
             Ok(Appended::Yes) => return Ok(numbered),
             Ok(Appended::Closed) => {
                 numbered.next = services.table.next_serials(of, 1, now).await?;
+                if let Some(attempt) = attempt {
+                    let taken = numbered.next.taken();
+                    attempt.note_one(services, numbered.place, taken).await?;
+                }
             }
             Err(fault) => {
                 tracing::error!(channel = %of.channel, serial = next.serial, error = chain(&fault), "not in the log");
-                return Err(fault);
+                return Err(fault.into());
             }
         }
     }
-    Err(Fault::SerialLost)
+    Err(Fault::SerialLost.into())
 }
 
 /// Keeps a publication as its channel's last.

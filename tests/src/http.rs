@@ -104,13 +104,29 @@ impl System {
     /// # Panics
     /// When there is no answer.
     pub async fn request(&self, method: &str, target: &str, body: Vec<u8>) -> Reply {
+        self.request_with(method, target, &[], body).await
+    }
+
+    /// The same with headers of its own.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    pub async fn request_with(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Reply {
         let method = method.parse().expect("a method");
-        let request = self
+        let mut request = self
             .client()
-            .request(method, format!("{}{target}", self.base));
-        let request = request
-            .header("content-type", "application/json")
-            .body(body);
+            .request(method, format!("{}{target}", self.base))
+            .header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(body);
         let answer = request.send().await.expect("an answer");
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         Reply {

@@ -166,6 +166,9 @@ async fn asking(system: &System) {
     let channel = "/apps/1001/channels/presence-cache-asked";
     system.get(channel, &info).await;
     system.get(&format!("{channel}/users"), &[]).await;
+    let mut once = event("asked");
+    once["idempotency_key"] = json!("asked");
+    system.publish(once).await;
     system
         .post("/apps/1001/users/asked/terminate_connections", "{}")
         .await;

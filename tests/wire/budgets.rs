@@ -281,6 +281,18 @@ async fn a_publication_costs_what_it_may() {
 }
 
 #[tokio::test]
+async fn an_idempotency_key_costs_what_it_may() {
+    let system = System::start_with(&["--faults", "--quiet"]);
+    let event = json!({"name": "e", "channels": ["a", "b"], "data": "d", "idempotency_key": "k"});
+    system.publish(event.clone()).await;
+    // It begins, notes its serials and its answer.
+    assert_eq!(of(&system, "publisher").await, asked(2 * 2 + 3, 0, 0, 0));
+    system.publish(event).await;
+    let again = asked(0, 0, 0, 0).and_refused(1);
+    assert_eq!(of(&system, "publisher").await, again);
+}
+
+#[tokio::test]
 async fn a_cache_channel_costs_what_it_may() {
     let system = System::start_with(&["--faults", "--quiet"]);
     let event = json!({"name": "e", "channel": "cache-a", "data": "d"});

@@ -10,6 +10,7 @@
 //! | member of a presence channel | `memb/{app}/{channel}` | `{user_id}` |
 //! | last event of a cache channel | `cache/{app}/{channel}` | `cache` |
 //! | turns of a connection | `rate/{connection_id}` | `rate` |
+//! | idempotency key | `idem/{app}/{SHA-256 in hex}` | `idem` |
 //! | token | `token/{SHA-256 in hex}` | `token` |
 //! | user, where it is signed in | `user/{app}/{user_id}` | `user` |
 //! | who watches a user | `watch/{app}/{user_id}` | `{connection_id}` |
@@ -30,6 +31,7 @@ mod lease;
 mod log;
 mod member;
 mod occupied;
+mod once;
 mod rate;
 mod signed_in;
 mod subscription;
@@ -61,6 +63,7 @@ pub use self::lease::{Lease, LeaseOn, Released};
 pub use self::log::{Appended, LogEntry, LogPage, LogRow};
 pub use self::member::{Join, MemberRow};
 pub use self::occupied::OccupiedPage;
+pub use self::once::{Begun, OnceKey, TakenSerial};
 pub use self::signed_in::{Identified, SignedIn};
 pub use self::subscription::{
     OwnRow, PageStart, Subscriber, SubscriberPut, SubscriberRow, SubscribersPage, Written,
@@ -152,7 +155,7 @@ impl Table {
 
 /// The partition keys.
 mod partition {
-    use super::{Channel, ChannelKey, ChannelPrefix, ConnectionId, UserKey};
+    use super::{Channel, ChannelKey, ChannelPrefix, ConnectionId, OnceKey, UserKey};
 
     pub(super) fn connection(id: &ConnectionId) -> String {
         format!("conn/{id}")
@@ -205,6 +208,10 @@ mod partition {
         format!("rate/{id}")
     }
 
+    pub(super) fn once(of: &OnceKey) -> String {
+        format!("idem/{}/{}", of.app_id, of.key)
+    }
+
     pub(super) fn token(digest: &str) -> String {
         format!("token/{digest}")
     }
@@ -226,6 +233,7 @@ mod partition {
     pub(super) const CHANNEL: &str = "chan";
     pub(super) const CACHE: &str = "cache";
     pub(super) const RATE: &str = "rate";
+    pub(super) const ONCE: &str = "idem";
     pub(super) const TOKEN: &str = "token";
     pub(super) const USER: &str = "user";
     pub(super) const WATCHES: &str = "watches";

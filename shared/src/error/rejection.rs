@@ -173,6 +173,20 @@ pub enum Rejection {
         problem: Box<Rejection>,
     },
     #[error(
+        "an idempotency key is 1 to {} visible ASCII characters",
+        limits::IDEMPOTENCY_KEY_MAX_CHARS
+    )]
+    IdempotencyKey,
+    #[error("the idempotency_key in the body and the Idempotency-Key in the header differ")]
+    IdempotencyKeys,
+    #[error("this idempotency key was given to another request")]
+    IdempotencyOther,
+    #[error(
+        "a request with this idempotency key is still under way: if it died it can be made again after {} s",
+        limits::IDEMPOTENCY_LEASE_SECS
+    )]
+    IdempotencyUnderWay,
+    #[error(
         "user_count is for presence channels, and for a list of them: filter_by_prefix=presence-"
     )]
     UserCount,

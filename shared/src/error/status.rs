@@ -20,7 +20,9 @@ enum About {
     Authentication,
     Permission,
     Absence,
+    Conflict,
     Size,
+    Mismatch,
 }
 
 impl Rejection {
@@ -55,7 +57,7 @@ impl Rejection {
         }
     }
 
-    /// The HTTP status: 400, 401, 403, 404 or 413. A refused subscription carries it, too.
+    /// The HTTP status: 400, 401, 403, 404, 409, 413 or 422. A refused subscription carries it, too.
     #[must_use]
     pub fn status(&self) -> u16 {
         match self.about() {
@@ -63,7 +65,9 @@ impl Rejection {
             About::Authentication => 401,
             About::Permission => 403,
             About::Absence => 404,
+            About::Conflict => 409,
             About::Size => 413,
+            About::Mismatch => 422,
         }
     }
 
@@ -98,6 +102,8 @@ impl Rejection {
             | Self::ChannelNamed { .. }
             | Self::EventDataUtf8
             | Self::BatchSize
+            | Self::IdempotencyKey
+            | Self::IdempotencyKeys
             | Self::UserCount
             | Self::ListTooLong
             | Self::UsersOfPresence
@@ -131,6 +137,8 @@ impl Rejection {
                 About::Permission
             }
             Self::UnknownKey | Self::UnknownApp | Self::NotFound => About::Absence,
+            Self::IdempotencyUnderWay => About::Conflict,
+            Self::IdempotencyOther => About::Mismatch,
             Self::FrameTooLong
             | Self::QueryTooLong
             | Self::BodyTooLong { .. }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{EventData, EventName, parse_named, read_object};
-use crate::api::Attributes;
+use crate::api::{Attributes, Idempotency};
 use crate::channel::Channel;
 use crate::error::Rejection;
 use crate::limits::{BATCH_BODY_MAX_BYTES, BATCH_EVENTS_MAX};
@@ -15,7 +15,12 @@ use crate::socket_id::SocketId;
 pub struct BatchRequest {
     /// The events, in the order in which they are published.
     pub events: Vec<BatchEvent>,
+    /// What makes a retry known as one.
+    pub idempotency: Option<Idempotency>,
 }
+
+/// What the request is, to its idempotency key.
+const BATCH_EVENTS: &[u8] = b"batch events";
 
 /// One of them.
 #[derive(Debug, PartialEq, Eq)]
@@ -48,11 +53,27 @@ impl BatchRequest {
     /// # Errors
     /// The first rule that it breaks; [`Rejection::BatchEvent`] says in which event.
     pub fn parse(body: &[u8], settings: &Settings) -> Result<Self, Rejection> {
+        Self::of_call(body, None, settings)
+    }
+
+    /// The same for a call whose header may name an idempotency key, too.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    pub(crate) fn of_call(
+        body: &[u8],
+        header_key: Option<&str>,
+        settings: &Settings,
+    ) -> Result<Self, Rejection> {
         #[derive(Deserialize)]
         struct Body {
             batch: Vec<Item>,
+            idempotency_key: Option<String>,
         }
-        let Body { batch } = read_object(body, BATCH_BODY_MAX_BYTES)?;
+        let Body {
+            batch,
+            idempotency_key,
+        } = read_object(body, BATCH_BODY_MAX_BYTES)?;
         if batch.is_empty() || batch.len() > BATCH_EVENTS_MAX {
             return Err(Rejection::BatchSize);
         }
@@ -64,6 +85,11 @@ impl BatchRequest {
         });
         Ok(Self {
             events: events.collect::<Result<_, _>>()?,
+            idempotency: Idempotency::of_call(
+                idempotency_key.as_deref(),
+                header_key,
+                &[BATCH_EVENTS, body],
+            )?,
         })
     }
 }

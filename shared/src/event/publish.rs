@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use super::{EventData, EventName, parse_named, read_object};
-use crate::api::Attributes;
+use crate::api::{Attributes, Idempotency};
 use crate::channel::Channel;
 use crate::error::Rejection;
 use crate::limits::{HTTP_BODY_MAX_BYTES, PUBLISH_CHANNELS_MAX};
@@ -25,7 +25,13 @@ pub struct PublishRequest {
     pub except: Option<SocketId>,
     /// What to tell of the channels, if anything.
     pub info: Option<Attributes>,
+    /// What makes a retry known as one.
+    pub idempotency: Option<Idempotency>,
 }
+
+/// What the request is, to its idempotency key.
+const EVENTS: &[u8] = b"events";
+const CHANNEL_EVENTS: &[u8] = b"channel events";
 
 impl PublishRequest {
     /// Reads the body of `POST /apps/{app_id}/events`.
@@ -33,6 +39,18 @@ impl PublishRequest {
     /// # Errors
     /// The first rule that it breaks.
     pub fn parse(body: &[u8], settings: &Settings) -> Result<Self, Rejection> {
+        Self::of_call(body, None, settings)
+    }
+
+    /// The same for a call whose header may name an idempotency key, too.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    pub(crate) fn of_call(
+        body: &[u8],
+        header_key: Option<&str>,
+        settings: &Settings,
+    ) -> Result<Self, Rejection> {
         #[derive(Deserialize)]
         struct Body {
             name: String,
@@ -41,6 +59,7 @@ impl PublishRequest {
             channels: Option<Vec<String>>,
             socket_id: Option<String>,
             info: Option<String>,
+            idempotency_key: Option<String>,
         }
         let Body {
             name,
@@ -49,6 +68,7 @@ impl PublishRequest {
             channels,
             socket_id,
             info,
+            idempotency_key,
         } = read_object(body, HTTP_BODY_MAX_BYTES)?;
         let names = match (channel, channels) {
             (Some(channel), None) => vec![channel],
@@ -67,6 +87,11 @@ impl PublishRequest {
                 .collect::<Result<_, _>>()?,
             except: socket_id.as_deref().map(SocketId::parse).transpose()?,
             info: Attributes::asked(info.as_deref()),
+            idempotency: Idempotency::of_call(
+                idempotency_key.as_deref(),
+                header_key,
+                &[EVENTS, body],
+            )?,
         })
     }
 
@@ -80,8 +105,17 @@ impl PublishRequest {
         name: Option<&str>,
         except: Option<&str>,
         data: &[u8],
+        header_key: Option<&str>,
         settings: &Settings,
     ) -> Result<Self, Rejection> {
+        let request = [
+            CHANNEL_EVENTS,
+            channel.as_bytes(),
+            name.unwrap_or_default().as_bytes(),
+            except.unwrap_or_default().as_bytes(),
+            data,
+        ];
+        let idempotency = Idempotency::of_call(None, header_key, &request)?;
         let data = std::str::from_utf8(data).map_err(|_| Rejection::EventDataUtf8)?;
         Ok(Self {
             name: EventName::parse(name.unwrap_or_default())?,
@@ -89,6 +123,7 @@ impl PublishRequest {
             channels: BTreeSet::from([Channel::parse(channel)?]),
             except: except.map(SocketId::parse).transpose()?,
             info: None,
+            idempotency,
         })
     }
 }
@@ -120,7 +155,7 @@ mod tests {
             ["a", "b"]
         );
         assert_eq!(many.except.as_ref().map(SocketId::as_str), Some("1.2"));
-        assert_eq!(many.info, None);
+        assert_eq!((many.info, many.idempotency), (None, None));
         let asked = br#"{"name":"e","data":"","channel":"a","info":"cache"}"#;
         let asked = parse(asked).expect("one");
         assert_eq!(asked.info, Some(Attributes::parse("cache")));

@@ -10,8 +10,8 @@ use serde::Deserialize;
 
 use super::lease::{self, LeaseRow};
 use super::{
-    Audience, ChannelKey, Item, Lease, Table, audience, conditional, fault, number, occupied,
-    partition, read, string,
+    Audience, ChannelKey, Item, Lease, Table, TakenSerial, audience, conditional, fault, number,
+    occupied, partition, read, string,
 };
 use crate::error::Fault;
 use crate::limits::{CHANNEL_IDLE_SECS, JOIN_GRACE_SECS};
@@ -30,6 +30,16 @@ pub struct NextSerial {
     pub previous_at: UnixMillis,
     /// Who is there to get it.
     pub audience: Audience,
+}
+
+impl NextSerial {
+    /// What an attempt notes of it.
+    pub(crate) const fn taken(&self) -> TakenSerial {
+        TakenSerial {
+            serial: self.serial,
+            previous_at: self.previous_at,
+        }
+    }
 }
 
 /// What a fan-out saw that found nobody.
