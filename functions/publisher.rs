@@ -1,7 +1,10 @@
-//! The Pusher HTTP API: publishing, and asking what is published to.
+//! The Pusher HTTP API: publishing, and asking what is published to. It publishes from inside AWS, too.
 
-use functions::http::{answered, idempotency_key, received_at, respond, signed};
-use lambda_http::{Body, Error, Request, Response, service_fn};
+use functions::http::{self, answered, idempotency_key, received_at, respond, signed};
+use functions::invocation::{Invocation, Publication};
+use lambda_http::{Body, Request, Response, service_fn};
+use lambda_runtime::{Diagnostic, Error, LambdaEvent};
+use serde_json::value::RawValue;
 use shared::answer;
 use shared::api::{self, ApiCall, ApiRequest};
 use shared::app::Apps;
@@ -28,11 +31,40 @@ async fn call(
     Ok(answered(answer))
 }
 
+async fn publish(
+    services: &Services,
+    apps: &Apps,
+    publication: &Publication,
+) -> Result<Box<RawValue>, shared::error::Error> {
+    let (app, call) = publication.direct().parse(apps)?;
+    let answer = answer::answer(services, app, call, functions::now()).await?;
+    Ok(RawValue::from_string(answer.body).expect("an answer is JSON"))
+}
+
+async fn invoked(
+    services: &Services,
+    apps: &Apps,
+    event: LambdaEvent<Invocation>,
+) -> Result<Box<RawValue>, Diagnostic> {
+    match event.payload {
+        Invocation::Request(request) => {
+            let handler = service_fn(|request| async move {
+                Ok::<_, Error>(respond(call(services, apps, request).await))
+            });
+            http::answer(handler, *request, event.context)
+                .await
+                .map_err(Diagnostic::from)
+        }
+        Invocation::Publication(publication) => publish(services, apps, &publication)
+            .await
+            .map_err(|error| functions::not_done(&error)),
+    }
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = functions::start_with(&[LATER_QUEUE_URL]);
     let (services, apps) = (&Services::new(&config), &config.apps);
-    let handler =
-        |request| async move { Ok::<_, Error>(respond(call(services, apps, request).await)) };
-    functions::http::run(service_fn(handler)).await
+    let handler = |event: LambdaEvent<Invocation>| invoked(services, apps, event);
+    lambda_runtime::run(service_fn(handler)).await
 }

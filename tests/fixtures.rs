@@ -14,7 +14,7 @@ const CLOSE: &str = "DeleteConnection";
 /// An event, the status that it is answered with (for messages of a queue, how many of them have
 /// failed), and what is asked of AWS for it, in order. The gateway has no such connection: who
 /// answers it finds out and forgets it.
-const EVENTS: [(&str, u64, &[&str]); 51] = [
+const EVENTS: [(&str, u64, &[&str]); 53] = [
     ("connect", 200, &[PUT]),
     // What it asks of itself with `GREET_VIA=invoke`.
     ("connect-greet", 200, &[]),
@@ -96,6 +96,13 @@ const EVENTS: [(&str, u64, &[&str]); 51] = [
     // One query for each of the app's partitions of the index.
     ("publisher-channels", 200, &[QUERY; 8]),
     ("publisher-channels-user-counts", 200, &[QUERY; 8]),
+    // From inside AWS: as it is, and in an event, whose id is its idempotency key.
+    ("publisher-direct-invocation", 200, &[UPDATE, PUT]),
+    (
+        "publisher-event-bridge",
+        200,
+        &[PUT, UPDATE, UPDATE, UPDATE, PUT, PUT, UPDATE],
+    ),
     ("publisher-expired", 401, &[]),
     ("publisher-leave-out-the-sender", 200, &[UPDATE, PUT]),
     (

@@ -16,6 +16,8 @@ mod faults;
 mod gateway;
 #[path = "wire/hostile.rs"]
 mod hostile;
+#[path = "wire/invoking.rs"]
+mod invoking;
 #[path = "wire/keeping.rs"]
 mod keeping;
 #[path = "wire/leaving.rs"]

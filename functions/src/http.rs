@@ -6,6 +6,7 @@ use lambda_http::request::{LambdaRequest, RequestContext};
 use lambda_http::{Adapter, Body, Request, RequestExt as _, Response};
 use lambda_runtime::LambdaEvent;
 use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 use shared::answer::Answer;
 use shared::api::SignedRequest;
 use shared::error::{BUSY_MESSAGE, Error, FAULT_MESSAGE, Rejection, chain};
@@ -18,9 +19,7 @@ const BUSY_RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 /// The one header that is read: what makes a repeated call known as one.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// Runs an HTTP function. Its requests have no headers but [`IDEMPOTENCY_KEY`]: no function reads
-/// another, and `lambda_http` builds a URL of some, and panics when a client makes them such that it
-/// is none.
+/// Runs an HTTP function.
 ///
 /// # Errors
 /// When the runtime ends.
@@ -30,18 +29,43 @@ where
     S::Future: Send + 'a,
 {
     let service = Adapter::from(handler).map_request(|mut event: LambdaEvent<LambdaRequest>| {
-        // The routes are an HTTP API's, payload format 2.0; the others have no path and get a 404.
-        if let LambdaRequest::ApiGatewayV2(request) = &mut event.payload {
-            let kept = request.headers.remove(IDEMPOTENCY_KEY);
-            request.headers.clear();
-            request
-                .headers
-                .extend(kept.map(|value| (IDEMPOTENCY_KEY, value)));
-            request.request_context.domain_name = None;
-        }
+        strip(&mut event.payload);
         event
     });
     lambda_runtime::run(service).await
+}
+
+/// Has a handler answer one request, in the form that API Gateway takes.
+///
+/// # Errors
+/// Those of the handler.
+pub async fn answer<'a, S>(
+    handler: S,
+    request: LambdaRequest,
+    context: lambda_runtime::Context,
+) -> Result<Box<RawValue>, lambda_http::Error>
+where
+    S: Service<Request, Response = Response<Body>, Error = lambda_http::Error> + 'a,
+    S::Future: Send + 'a,
+{
+    let mut event = LambdaEvent::new(request, context);
+    strip(&mut event.payload);
+    let response = Adapter::from(handler).oneshot(event).await?;
+    Ok(to_raw_value(&response)?)
+}
+
+/// Takes the headers off a request, all but [`IDEMPOTENCY_KEY`]: no function reads another, and
+/// `lambda_http` builds a URL of some, and panics when a client makes them such that it is none.
+fn strip(request: &mut LambdaRequest) {
+    // The routes are an HTTP API's, payload format 2.0; the others have no path and get a 404.
+    if let LambdaRequest::ApiGatewayV2(request) = request {
+        let kept = request.headers.remove(IDEMPOTENCY_KEY);
+        request.headers.clear();
+        request
+            .headers
+            .extend(kept.map(|value| (IDEMPOTENCY_KEY, value)));
+        request.request_context.domain_name = None;
+    }
 }
 
 /// When the request came, by API Gateway's clock: what comes of it does not depend on how long its

@@ -1,12 +1,14 @@
 //! The calls of the HTTP API: a request becomes one of them, or is refused.
 
 mod attributes;
+mod direct;
 mod idempotency;
 mod path;
 mod query;
 mod signed;
 
 pub use self::attributes::Attributes;
+pub use self::direct::Direct;
 pub use self::idempotency::Idempotency;
 pub use self::query::Parameters;
 pub use self::signed::{Admitted, SignedRequest, authenticate};

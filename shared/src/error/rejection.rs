@@ -116,6 +116,8 @@ pub enum Rejection {
     // HTTP requests.
     #[error("there is no app with this id")]
     UnknownApp,
+    #[error("there is more than one app: name one in `app_id`")]
+    AppUnnamed,
     #[error("there is nothing at this path")]
     NotFound,
     #[error("the query is over {} bytes", limits::QUERY_MAX_BYTES)]

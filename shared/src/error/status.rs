@@ -101,6 +101,7 @@ impl Rejection {
             | Self::PublishChannels
             | Self::ChannelNamed { .. }
             | Self::EventDataUtf8
+            | Self::AppUnnamed
             | Self::BatchSize
             | Self::IdempotencyKey
             | Self::IdempotencyKeys

@@ -51,6 +51,30 @@ impl PublishRequest {
         header_key: Option<&str>,
         settings: &Settings,
     ) -> Result<Self, Rejection> {
+        Self::read(body, settings, |key| {
+            Idempotency::of_call(key, header_key, &[EVENTS, body])
+        })
+    }
+
+    /// The same for what came in an event, whose id is its key unless it names one.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    pub(crate) fn of_event(
+        body: &[u8],
+        event_id: Option<&str>,
+        settings: &Settings,
+    ) -> Result<Self, Rejection> {
+        Self::read(body, settings, |key| {
+            Idempotency::of_call(key.or(event_id), None, &[EVENTS, body])
+        })
+    }
+
+    fn read(
+        body: &[u8],
+        settings: &Settings,
+        idempotency: impl FnOnce(Option<&str>) -> Result<Option<Idempotency>, Rejection>,
+    ) -> Result<Self, Rejection> {
         #[derive(Deserialize)]
         struct Body {
             name: String,
@@ -87,11 +111,7 @@ impl PublishRequest {
                 .collect::<Result<_, _>>()?,
             except: socket_id.as_deref().map(SocketId::parse).transpose()?,
             info: Attributes::asked(info.as_deref()),
-            idempotency: Idempotency::of_call(
-                idempotency_key.as_deref(),
-                header_key,
-                &[EVENTS, body],
-            )?,
+            idempotency: idempotency(idempotency_key.as_deref())?,
         })
     }
 
