@@ -73,6 +73,11 @@ fn they_meet() {
 }
 
 #[test]
+fn their_server_asks_who_is_where() {
+    run("server.test.mjs", &System::start_with(&["--quiet"]));
+}
+
+#[test]
 fn they_come_back() {
     run(
         "reconnecting.test.mjs",
