@@ -239,3 +239,20 @@ fn the_template_and_the_local_host_have_the_same_routes() {
         .map(|(function, method, path)| (function.to_owned(), method.to_owned(), path.to_owned()));
     assert_eq!(routed, BTreeSet::from(local));
 }
+
+#[test]
+fn every_route_is_described() {
+    let text = std::fs::read_to_string(workspace().join("openapi.yaml")).expect("readable");
+    let described = YamlLoader::load_from_str(&text).expect("YAML").remove(0);
+    let mut operations = BTreeSet::new();
+    for (path, item) in described["paths"].as_hash().expect("a map") {
+        let fields = item.as_hash().expect("a map").keys();
+        let methods = fields.map(|field| field.as_str().expect("text"));
+        for method in methods.filter(|field| *field != "parameters") {
+            let path = path.as_str().expect("text").to_owned();
+            operations.insert((method.to_uppercase(), path));
+        }
+    }
+    let routes = ROUTES.map(|(_, method, path)| (method.to_owned(), path.to_owned()));
+    assert_eq!(operations, BTreeSet::from(routes));
+}
