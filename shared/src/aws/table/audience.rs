@@ -42,8 +42,9 @@ pub(super) struct AudienceRow {
     shards: Option<u32>,
     #[serde(default)]
     members: u64,
+    /// There from when somebody begins to announce until all is told, whoever tells it.
     #[serde(default)]
-    lease: Option<String>,
+    due_at: Option<UnixMillis>,
     #[serde(default)]
     count_told_at: Option<UnixMillis>,
     #[serde(default)]
@@ -65,7 +66,7 @@ impl From<AudienceRow> for Audience {
         Self {
             subscribers: u64::try_from(row.subscribers).unwrap_or(0),
             shards: row.shards(),
-            users: row.lease.is_none().then_some(row.members),
+            users: row.due_at.is_none().then_some(row.members),
             told_at: row.count_told_at,
             is_put_off: row.count_put_off.is_some(),
         }
