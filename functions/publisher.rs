@@ -1,35 +1,74 @@
-//! `POST /apps/{app_id}/events`: publishes an event and delivers it to every subscriber.
+//! The Pusher HTTP API: publishing, and asking what is published to. It publishes from inside AWS, too.
 
-use functions::http::{app_id, json, received_at, respond, signed};
-use lambda_http::http::StatusCode;
-use lambda_http::{Body, Error, Request, Response, service_fn};
+use functions::http::{self, answered, idempotency_key, received_at, respond, signed};
+use functions::invocation::{Invocation, Publication};
+use lambda_http::{Body, Request, Response, service_fn};
+use lambda_runtime::{Diagnostic, Error, LambdaEvent};
+use serde_json::value::RawValue;
+use shared::answer;
+use shared::api::{self, ApiCall, ApiRequest};
 use shared::app::Apps;
 use shared::aws::Services;
 use shared::config::variable::{LATER_QUEUE_URL, WEBHOOK_QUEUE_URL};
-use shared::event::PublishRequest;
-use shared::{publish, signature};
 
-async fn publish(
+async fn call(
     services: &Services,
     apps: &Apps,
     request: Request,
 ) -> Result<Response<Body>, shared::error::Error> {
     let now = received_at(&request);
     let signed = signed(&request);
-    let app = signature::authenticate(apps, app_id(signed.path, "events")?, signed, now)?;
-    let request = PublishRequest::parse(signed.body, app.settings())?;
-    publish::publish(services, app, &request, now).await?;
-    Ok(json(StatusCode::OK, &serde_json::Map::new()))
+    let admitted = api::authenticate(apps, signed, now)?;
+    let asked = ApiRequest {
+        method: signed.method,
+        path: &admitted.path,
+        parameters: &admitted.parameters,
+        body: signed.body,
+        idempotency_key: idempotency_key(&request),
+    };
+    let call = ApiCall::parse(asked, admitted.app.settings())?;
+    let answer = answer::answer(services, admitted.app, call, now).await?;
+    Ok(answered(answer))
+}
+
+async fn publish(
+    services: &Services,
+    apps: &Apps,
+    publication: &Publication,
+) -> Result<Box<RawValue>, shared::error::Error> {
+    let (app, call) = publication.direct().parse(apps)?;
+    let answer = answer::answer(services, app, call, functions::now()).await?;
+    Ok(RawValue::from_string(answer.body).expect("an answer is JSON"))
+}
+
+async fn invoked(
+    services: &Services,
+    apps: &Apps,
+    event: LambdaEvent<Invocation>,
+) -> Result<Box<RawValue>, Diagnostic> {
+    match event.payload {
+        Invocation::Request(request) => {
+            let handler = service_fn(|request| async move {
+                Ok::<_, Error>(respond(call(services, apps, request).await))
+            });
+            http::answer(handler, *request, event.context)
+                .await
+                .map_err(Diagnostic::from)
+        }
+        Invocation::Publication(publication) => publish(services, apps, &publication)
+            .await
+            .map_err(|error| functions::not_done(&error)),
+    }
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = functions::start_with(&[LATER_QUEUE_URL, WEBHOOK_QUEUE_URL]);
     let (services, apps) = (&Services::new(&config), &config.apps);
-    let handler = |request| async move {
-        let published = publish(services, apps, request).await;
+    let handler = |event: LambdaEvent<Invocation>| async move {
+        let answered = invoked(services, apps, event).await;
         services.tell_webhooks().await;
-        Ok::<_, Error>(respond(published))
+        answered
     };
-    functions::http::run(service_fn(handler)).await
+    lambda_runtime::run(service_fn(handler)).await
 }

@@ -1,13 +1,13 @@
 //! `POST /apps/{app_id}/tokens`: issues a token that admits one connection to what it names.
 
-use functions::http::{app_id, json, received_at, respond, signed, with};
+use functions::http::{is_call, json, received_at, respond, signed, with};
 use lambda_http::http::{HeaderValue, StatusCode, header};
 use lambda_http::{Body, Error, Request, Response, service_fn};
 use serde::Serialize;
 use shared::app::Apps;
 use shared::aws::Services;
 use shared::token::TokenRequest;
-use shared::{issue, signature};
+use shared::{api, issue};
 
 #[derive(Serialize)]
 struct Answer {
@@ -23,9 +23,10 @@ async fn issue(
 ) -> Result<Response<Body>, shared::error::Error> {
     let now = received_at(&request);
     let signed = signed(&request);
-    let app = signature::authenticate(apps, app_id(signed.path, "tokens")?, signed, now)?;
+    is_call(signed.path, "tokens")?;
+    let admitted = api::authenticate(apps, signed, now)?;
     let request = TokenRequest::parse(signed.body)?;
-    let issued = issue::issue(services, app, &request, now).await?;
+    let issued = issue::issue(services, admitted.app, &request, now).await?;
     let answer = Answer {
         token: issued.token.reveal(),
         expires_at: issued.expires_at.secs(),

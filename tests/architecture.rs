@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use tests::workspace;
 
 /// The modules of `shared` that know values alone.
-const PURE: [&str; 17] = [
+const PURE: [&str; 18] = [
+    "api",
     "app",
     "channel",
     "cursor",
@@ -27,8 +28,9 @@ const PURE: [&str; 17] = [
     "webhook",
 ];
 /// Those that know the pure ones and the edge.
-const USE_CASES: [&str; 16] = [
+const USE_CASES: [&str; 20] = [
     "announce",
+    "answer",
     "attend",
     "fanout",
     "issue",
@@ -36,6 +38,8 @@ const USE_CASES: [&str; 16] = [
     "lifecycle",
     "message",
     "notify",
+    "occupancy",
+    "once",
     "publish",
     "reap",
     "relay",
@@ -44,6 +48,7 @@ const USE_CASES: [&str; 16] = [
     "subscribe",
     "users",
     "subscription_count",
+    "terminate",
 ];
 /// The edge.
 const EDGE: [&str; 5] = ["aws", "config", "receiver", "schema", "tls"];
@@ -164,6 +169,10 @@ fn only_the_edge_names_aws_and_only_the_functions_name_lambda() {
         "crate::replay",
         "crate::users",
         "crate::reply",
+        "crate::answer",
+        "crate::occupancy",
+        "crate::once",
+        "crate::terminate",
     ] {
         let of_edge = |source: &Source| {
             EDGE.iter()
@@ -252,6 +261,7 @@ fn a_rule_has_one_home() {
         ("\"memb/", "shared/src/aws/table.rs"),
         ("\"log/", "shared/src/aws/table.rs"),
         ("\"cache/", "shared/src/aws/table.rs"),
+        ("\"idem/", "shared/src/aws/table.rs"),
         ("\"rate/", "shared/src/aws/table.rs"),
         ("\"token/", "shared/src/aws/table.rs"),
         ("\"user/", "shared/src/aws/table.rs"),
@@ -262,6 +272,8 @@ fn a_rule_has_one_home() {
         ("pusher:signin", "shared/src/frame.rs"),
         ("4302", "shared/src/error/status.rs"),
         ("\"x-pusher-", "shared/src/webhook/target.rs"),
+        ("\"auth_signature\"", "shared/src/api/signed.rs"),
+        ("\"user_count\"", "shared/src/api/attributes.rs"),
         ("10_240", "shared/src/limits.rs"),
         ("\"AWS_", "shared/src/config.rs"),
         ("AWS4-HMAC-SHA256", "shared/src/aws/signer.rs"),

@@ -94,6 +94,11 @@ async fn they_believe_webhooks() {
 }
 
 #[test]
+fn their_server_asks_who_is_where() {
+    run("server.test.mjs", &System::start_with(&["--quiet"]));
+}
+
+#[test]
 fn they_come_back() {
     run(
         "reconnecting.test.mjs",

@@ -13,6 +13,8 @@ mod joining;
 mod leaving;
 #[path = "crash/publishing.rs"]
 mod publishing;
+#[path = "crash/repeating.rs"]
+mod repeating;
 #[path = "crash/signing_in.rs"]
 mod signing_in;
 #[path = "crash/stage.rs"]

@@ -15,7 +15,7 @@ const CLOSE: &str = "DeleteConnection";
 /// An event, the status that it is answered with (for messages of a queue, how many of them have
 /// failed), and what is asked of AWS for it, in order. The gateway has no such connection: who
 /// answers it finds out and forgets it.
-const EVENTS: [(&str, u64, &[&str]); 44] = [
+const EVENTS: [(&str, u64, &[&str]); 59] = [
     ("connect", 200, &[PUT]),
     // What it asks of itself with `GREET_VIA=invoke`.
     ("connect-greet", 200, &[]),
@@ -44,18 +44,19 @@ const EVENTS: [(&str, u64, &[&str]); 44] = [
         200,
         &[QUERY, POST, CLOSE, UPDATE, QUERY, UPDATE],
     ),
+    // Whoever is found gone is the last one on the channel, which it finds out when it is counted out.
     (
         "message-subscribe",
         200,
         &[
-            QUERY, UPDATE, PUT, PUT, POST, UPDATE, QUERY, DELETE, UPDATE, DELETE, UPDATE,
+            QUERY, UPDATE, PUT, PUT, POST, UPDATE, QUERY, DELETE, UPDATE, UPDATE, DELETE, UPDATE,
         ],
     ),
     (
         "message-subscribe-cache",
         200,
         &[
-            QUERY, UPDATE, PUT, PUT, POST, UPDATE, QUERY, DELETE, UPDATE, DELETE, UPDATE,
+            QUERY, UPDATE, PUT, PUT, POST, UPDATE, QUERY, DELETE, UPDATE, UPDATE, DELETE, UPDATE,
         ],
     ),
     // Whoever joins is acknowledged, found gone, and left to the reaper; the others are told.
@@ -71,7 +72,7 @@ const EVENTS: [(&str, u64, &[&str]); 44] = [
         "message-subscribe-private",
         200,
         &[
-            QUERY, UPDATE, PUT, PUT, POST, UPDATE, QUERY, DELETE, UPDATE, DELETE, UPDATE,
+            QUERY, UPDATE, PUT, PUT, POST, UPDATE, QUERY, DELETE, UPDATE, UPDATE, DELETE, UPDATE,
         ],
     ),
     (
@@ -83,7 +84,26 @@ const EVENTS: [(&str, u64, &[&str]); 44] = [
     ("publisher", 200, &[UPDATE, PUT]),
     ("publisher-bad-channel", 400, &[]),
     ("publisher-base64-body", 200, &[UPDATE, PUT]),
+    ("publisher-batch", 200, &[UPDATE, UPDATE, PUT, PUT]),
+    ("publisher-batch-too-large", 400, &[]),
     ("publisher-cache-channel", 200, &[UPDATE, PUT, PUT]),
+    ("publisher-channel", 200, &[GET, GET]),
+    ("publisher-channel-events", 202, &[UPDATE, PUT]),
+    // Its path was unescaped on its way.
+    ("publisher-channel-of-user", 200, &[GET]),
+    ("publisher-channel-stats", 200, &[GET]),
+    ("publisher-channel-users", 200, &[QUERY]),
+    ("publisher-channel-users-of-public", 400, &[]),
+    // One query for each of the app's partitions of the index.
+    ("publisher-channels", 200, &[QUERY; 8]),
+    ("publisher-channels-user-counts", 200, &[QUERY; 8]),
+    // From inside AWS: as it is, and in an event, whose id is its idempotency key.
+    ("publisher-direct-invocation", 200, &[UPDATE, PUT]),
+    (
+        "publisher-event-bridge",
+        200,
+        &[PUT, UPDATE, UPDATE, UPDATE, PUT, PUT, UPDATE],
+    ),
     ("publisher-expired", 401, &[]),
     ("publisher-leave-out-the-sender", 200, &[UPDATE, PUT]),
     (
@@ -91,6 +111,10 @@ const EVENTS: [(&str, u64, &[&str]); 44] = [
         200,
         &[UPDATE, UPDATE, UPDATE, PUT, PUT, PUT],
     ),
+    // It begins, takes a serial, notes it, is in the log, and notes its answer.
+    ("publisher-once", 200, &[PUT, UPDATE, UPDATE, PUT, UPDATE]),
+    ("publisher-terminate-connections", 200, &[GET]),
+    ("publisher-terminate-connections-by-key", 200, &[GET]),
     ("publisher-too-much-data", 413, &[]),
     ("publisher-unsigned", 401, &[]),
     // An answer that has no status is a success, too. One query for each of the index's partitions.

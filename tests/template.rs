@@ -2,18 +2,24 @@
 
 #[path = "template/everything.rs"]
 mod everything;
+#[path = "template/queued.rs"]
+mod queued;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use functions::FUNCTIONS;
 use local::queue::QUEUES;
+use local::routes::ROUTES;
 use local::settings::timeout;
 use serde_json::json;
-use shared::schema::{DUE_AT, DUE_INDEX, DUE_SHARD, PARTITION_KEY, SORT_KEY, TTL};
+use shared::schema::{
+    DUE_AT, DUE_INDEX, DUE_SHARD, OCCUPIED_INDEX, OCCUPIED_SHARD, PARTITION_KEY, SORT_KEY, TTL,
+};
 use tests::{System, workspace};
 use yaml_rust2::{Yaml, YamlLoader};
 
-use crate::everything::{everything, everything_counted, everything_told};
+use crate::everything::everything;
+use crate::queued::{everything_counted, everything_told};
 
 /// Something a function may do, or does: the function, the action, and the rows it is about.
 type Allowed = BTreeSet<(String, String, String)>;
@@ -64,7 +70,13 @@ fn allowed(template: &Yaml) -> Allowed {
             for action in strings(&statement["Action"]) {
                 let of: Vec<String> = match action.split_once(':').expect("a service").0 {
                     "dynamodb" if statement["Condition"].is_badvalue() => {
-                        vec!["index".to_owned()]
+                        let index = statement["Resource"].as_str().expect("text");
+                        vec![
+                            index
+                                .strip_prefix("${Table.Arn}/")
+                                .expect("an index")
+                                .to_owned(),
+                        ]
                     }
                     "dynamodb" => {
                         let keys = &statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
@@ -118,7 +130,10 @@ async fn done(system: &System) -> Allowed {
                 ("sqs:SendMessage".to_owned(), made.target.replace('-', ""))
             }
             operation => {
-                let kind = made.target.split('/').next().expect("a kind");
+                let kind = match made.target.split_once('/') {
+                    Some(("index", _)) | None => made.target.as_str(),
+                    Some((kind, _)) => kind,
+                };
                 (format!("dynamodb:{operation}"), kind.to_owned())
             }
         };
@@ -186,12 +201,17 @@ fn the_template_and_the_local_host_agree() {
         .map(|n| table["KeySchema"][n]["AttributeName"].as_str())
         .collect();
     assert_eq!(keys, [Some(PARTITION_KEY), Some(SORT_KEY)]);
-    let index = &table["GlobalSecondaryIndexes"][0];
-    assert_eq!(index["IndexName"].as_str(), Some(DUE_INDEX));
-    let keys: Vec<_> = (0..2)
-        .map(|n| index["KeySchema"][n]["AttributeName"].as_str())
-        .collect();
-    assert_eq!(keys, [Some(DUE_SHARD), Some(DUE_AT)]);
+    for (n, name, hash, range) in [
+        (0, DUE_INDEX, DUE_SHARD, DUE_AT),
+        (1, OCCUPIED_INDEX, OCCUPIED_SHARD, PARTITION_KEY),
+    ] {
+        let index = &table["GlobalSecondaryIndexes"][n];
+        assert_eq!(index["IndexName"].as_str(), Some(name));
+        let keys: Vec<_> = (0..2)
+            .map(|n| index["KeySchema"][n]["AttributeName"].as_str())
+            .collect();
+        assert_eq!(keys, [Some(hash), Some(range)]);
+    }
     let text = |yaml: &Yaml| yaml.as_str().expect("text").to_lowercase();
     let number = |yaml: &Yaml| usize::try_from(yaml.as_i64().expect("a number")).expect("positive");
     let mappings: Vec<_> = resources(&template, "AWS::Lambda::EventSourceMapping").collect();
@@ -219,4 +239,42 @@ fn the_template_and_the_local_host_agree() {
     }
     let ttl = &table["TimeToLiveSpecification"]["AttributeName"];
     assert_eq!(ttl.as_str(), Some(TTL));
+}
+
+#[test]
+fn the_template_and_the_local_host_have_the_same_routes() {
+    let template = template();
+    let mut routed = BTreeSet::new();
+    for (function, properties) in functions(&template) {
+        let Some(events) = properties["Events"].as_hash() else {
+            continue;
+        };
+        for event in events
+            .values()
+            .filter(|event| event["Type"].as_str() == Some("HttpApi"))
+        {
+            let text = |name: &str| event["Properties"][name].as_str().expect("text").to_owned();
+            routed.insert((function.clone(), text("Method"), text("Path")));
+        }
+    }
+    let local = ROUTES
+        .map(|(function, method, path)| (function.to_owned(), method.to_owned(), path.to_owned()));
+    assert_eq!(routed, BTreeSet::from(local));
+}
+
+#[test]
+fn every_route_is_described() {
+    let text = std::fs::read_to_string(workspace().join("openapi.yaml")).expect("readable");
+    let described = YamlLoader::load_from_str(&text).expect("YAML").remove(0);
+    let mut operations = BTreeSet::new();
+    for (path, item) in described["paths"].as_hash().expect("a map") {
+        let fields = item.as_hash().expect("a map").keys();
+        let methods = fields.map(|field| field.as_str().expect("text"));
+        for method in methods.filter(|field| *field != "parameters") {
+            let path = path.as_str().expect("text").to_owned();
+            operations.insert((method.to_uppercase(), path));
+        }
+    }
+    let routes = ROUTES.map(|(_, method, path)| (method.to_owned(), path.to_owned()));
+    assert_eq!(operations, BTreeSet::from(routes));
 }

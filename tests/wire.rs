@@ -1,5 +1,9 @@
 //! The real binaries on a port of their own, spoken to over sockets and HTTP.
 
+#[path = "wire/asking.rs"]
+mod asking;
+#[path = "wire/batches.rs"]
+mod batches;
 #[path = "wire/budgets.rs"]
 mod budgets;
 #[path = "wire/connecting.rs"]
@@ -12,10 +16,14 @@ mod faults;
 mod gateway;
 #[path = "wire/hostile.rs"]
 mod hostile;
+#[path = "wire/invoking.rs"]
+mod invoking;
 #[path = "wire/keeping.rs"]
 mod keeping;
 #[path = "wire/leaving.rs"]
 mod leaving;
+#[path = "wire/many.rs"]
+mod many;
 #[path = "wire/messages.rs"]
 mod messages;
 #[path = "wire/polling.rs"]
@@ -30,10 +38,14 @@ mod queues;
 mod reaping;
 #[path = "wire/rejections.rs"]
 mod rejections;
+#[path = "wire/repeating.rs"]
+mod repeating;
 #[path = "wire/starting.rs"]
 mod starting;
 #[path = "wire/talking.rs"]
 mod talking;
+#[path = "wire/terminating.rs"]
+mod terminating;
 #[path = "wire/tokens.rs"]
 mod tokens;
 #[path = "wire/users.rs"]

@@ -6,16 +6,20 @@ use lambda_http::request::{LambdaRequest, RequestContext};
 use lambda_http::{Adapter, Body, Request, RequestExt as _, Response};
 use lambda_runtime::LambdaEvent;
 use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+use shared::answer::Answer;
+use shared::api::SignedRequest;
 use shared::error::{BUSY_MESSAGE, Error, FAULT_MESSAGE, Rejection, chain};
-use shared::signature::SignedRequest;
 use shared::time::UnixMillis;
 use tower::{Service, ServiceExt as _};
 
 /// Seconds after which to come back when the table is at its limit.
 const BUSY_RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
-/// Runs an HTTP function. Its requests have no headers: no function reads one, and `lambda_http`
-/// builds a URL of some, and panics when a client makes them such that it is none.
+/// The one header that is read: what makes a repeated call known as one.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// Runs an HTTP function.
 ///
 /// # Errors
 /// When the runtime ends.
@@ -25,14 +29,43 @@ where
     S::Future: Send + 'a,
 {
     let service = Adapter::from(handler).map_request(|mut event: LambdaEvent<LambdaRequest>| {
-        // The routes are an HTTP API's, payload format 2.0; the others have no path and get a 404.
-        if let LambdaRequest::ApiGatewayV2(request) = &mut event.payload {
-            request.headers.clear();
-            request.request_context.domain_name = None;
-        }
+        strip(&mut event.payload);
         event
     });
     lambda_runtime::run(service).await
+}
+
+/// Has a handler answer one request, in the form that API Gateway takes.
+///
+/// # Errors
+/// Those of the handler.
+pub async fn answer<'a, S>(
+    handler: S,
+    request: LambdaRequest,
+    context: lambda_runtime::Context,
+) -> Result<Box<RawValue>, lambda_http::Error>
+where
+    S: Service<Request, Response = Response<Body>, Error = lambda_http::Error> + 'a,
+    S::Future: Send + 'a,
+{
+    let mut event = LambdaEvent::new(request, context);
+    strip(&mut event.payload);
+    let response = Adapter::from(handler).oneshot(event).await?;
+    Ok(to_raw_value(&response)?)
+}
+
+/// Takes the headers off a request, all but [`IDEMPOTENCY_KEY`]: no function reads another, and
+/// `lambda_http` builds a URL of some, and panics when a client makes them such that it is none.
+fn strip(request: &mut LambdaRequest) {
+    // The routes are an HTTP API's, payload format 2.0; the others have no path and get a 404.
+    if let LambdaRequest::ApiGatewayV2(request) = request {
+        let kept = request.headers.remove(IDEMPOTENCY_KEY);
+        request.headers.clear();
+        request
+            .headers
+            .extend(kept.map(|value| (IDEMPOTENCY_KEY, value)));
+        request.request_context.domain_name = None;
+    }
 }
 
 /// When the request came, by API Gateway's clock: what comes of it does not depend on how long its
@@ -60,20 +93,26 @@ pub fn signed(request: &Request) -> SignedRequest<'_> {
     }
 }
 
-/// The app's id in `/apps/{app_id}/{call}`.
+/// The key in the header `Idempotency-Key`; an empty one, which is none, when it is no text.
+#[must_use]
+pub fn idempotency_key(request: &Request) -> Option<&str> {
+    let value = request.headers().get(IDEMPOTENCY_KEY)?;
+    Some(value.to_str().unwrap_or_default())
+}
+
+/// Whether a path is `/apps/{app_id}/{call}`.
 ///
 /// # Errors
 /// [`Rejection::NotFound`] for any other path.
-pub fn app_id<'a>(path: &'a str, call: &str) -> Result<&'a str, Rejection> {
-    let mut segments = path.split('/');
+pub fn is_call(path: &str, call: &str) -> Result<(), Rejection> {
+    let mut segments = path.split('/').skip(1);
     match (
         segments.next(),
         segments.next(),
         segments.next(),
         segments.next(),
-        segments.next(),
     ) {
-        (Some(""), Some("apps"), Some(app_id), Some(last), None) if last == call => Ok(app_id),
+        (Some("apps"), Some(_), Some(last), None) if last == call => Ok(()),
         _ => Err(Rejection::NotFound),
     }
 }
@@ -82,12 +121,27 @@ pub fn app_id<'a>(path: &'a str, call: &str) -> Result<&'a str, Rejection> {
 #[must_use]
 pub fn json(status: StatusCode, body: &impl Serialize) -> Response<Body> {
     let body = serde_json::to_string(body).expect("answers are strings, numbers and lists of them");
+    json_text(status, body)
+}
+
+/// A JSON response whose body is printed already.
+#[must_use]
+pub fn json_text(status: StatusCode, body: String) -> Response<Body> {
     let mut response = Response::new(Body::Text(body));
     *response.status_mut() = status;
     with(
         response,
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/json"),
+    )
+}
+
+/// What a call of the HTTP API is answered.
+#[must_use]
+pub fn answered(answer: Answer) -> Response<Body> {
+    json_text(
+        StatusCode::from_u16(answer.status).unwrap_or_default(),
+        answer.body,
     )
 }
 
@@ -144,18 +198,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_app_id_is_one_segment_of_one_path() {
-        assert_eq!(app_id("/apps/1001/events", "events"), Ok("1001"));
+    fn a_call_is_one_path() {
+        assert_eq!(is_call("/apps/1001/tokens", "tokens"), Ok(()));
         for path in [
             "",
             "/",
             "/apps/1001",
-            "/apps/1001/tokens",
-            "/apps/1001/events/",
-            "apps/1001/events",
-            "//apps/1001/events",
+            "/apps/1001/events",
+            "/apps/1001/tokens/",
+            "//apps/1001/tokens",
         ] {
-            assert_eq!(app_id(path, "events"), Err(Rejection::NotFound), "{path}");
+            assert_eq!(is_call(path, "tokens"), Err(Rejection::NotFound), "{path}");
         }
     }
 }

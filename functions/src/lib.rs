@@ -3,6 +3,7 @@
 
 pub mod greet;
 pub mod http;
+pub mod invocation;
 pub mod queue;
 pub mod websocket;
 
@@ -10,7 +11,7 @@ use std::time::SystemTime;
 
 use lambda_runtime::Diagnostic;
 use shared::config::Config;
-use shared::error::{FAULT_MESSAGE, Fault, chain};
+use shared::error::{Error, FAULT_MESSAGE, Fault, chain};
 use shared::time::UnixMillis;
 use tracing_subscriber::EnvFilter;
 
@@ -83,5 +84,19 @@ pub fn failed(fault: &Fault) -> Diagnostic {
     Diagnostic {
         error_type: error_type.to_owned(),
         error_message: FAULT_MESSAGE.to_owned(),
+    }
+}
+
+/// Why an invocation has no result: a rejection in words for whoever has made it, a fault as
+/// [`failed`].
+#[must_use]
+pub fn not_done(error: &Error) -> Diagnostic {
+    match error {
+        // The runtime logs it.
+        Error::Rejected(rejection) => Diagnostic {
+            error_type: "Rejected".to_owned(),
+            error_message: rejection.to_string(),
+        },
+        Error::Fault(fault) => failed(fault),
     }
 }

@@ -70,9 +70,37 @@ async fn nowhere() -> Response {
     serve::message(StatusCode::NOT_FOUND, "Not Found")
 }
 
-/// The functions that the HTTP API calls.
-const ROUTES: [(&str, &str, &str); 4] = [
+/// The functions that the HTTP API calls, each with the method and the path.
+pub const ROUTES: [(&str, &str, &str); 12] = [
     ("publisher", "POST", "/apps/{app_id}/events"),
+    ("publisher", "POST", "/apps/{app_id}/batch_events"),
+    ("publisher", "GET", "/apps/{app_id}/channels"),
+    ("publisher", "GET", "/apps/{app_id}/channels/{channel}"),
+    (
+        "publisher",
+        "GET",
+        "/apps/{app_id}/channels/{channel}/users",
+    ),
+    (
+        "publisher",
+        "GET",
+        "/apps/{app_id}/channels/{channel}/stats",
+    ),
+    (
+        "publisher",
+        "POST",
+        "/apps/{app_id}/channels/{channel}/events",
+    ),
+    (
+        "publisher",
+        "POST",
+        "/apps/{app_id}/users/{user_id}/terminate_connections",
+    ),
+    (
+        "publisher",
+        "POST",
+        "/users/{user_id}/terminate_connections",
+    ),
     ("token", "POST", "/apps/{app_id}/tokens"),
     ("status", "GET", "/status/{key}"),
     ("status", "OPTIONS", "/status/{key}"),

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use dynoxide::Database;
 use serde_json::{Value, json};
-use shared::schema::{DUE_AT, DUE_INDEX, DUE_SHARD, PARTITION_KEY, SORT_KEY, TTL};
+use shared::schema::{
+    DUE_AT, DUE_INDEX, DUE_SHARD, OCCUPIED_INDEX, OCCUPIED_SHARD, PARTITION_KEY, SORT_KEY, TTL,
+};
 use tokio::net::TcpListener;
 
 use crate::stop::Stop;
@@ -43,6 +45,13 @@ fn create(database: &Database) -> Result<(), String> {
         return Ok(());
     }
     let attribute = |name: &str| json!({ "AttributeName": name, "AttributeType": "S" });
+    let keys = |hash: &str, range: &str| {
+        json!([
+            { "AttributeName": hash, "KeyType": "HASH" },
+            { "AttributeName": range, "KeyType": "RANGE" },
+        ])
+    };
+    let index = |name: &str, keys: Value| json!({ "IndexName": name, "KeySchema": keys, "Projection": { "ProjectionType": "KEYS_ONLY" } });
     let table = json!({
         "TableName": TABLE_NAME,
         "BillingMode": "PAY_PER_REQUEST",
@@ -51,19 +60,13 @@ fn create(database: &Database) -> Result<(), String> {
             attribute(SORT_KEY),
             attribute(DUE_SHARD),
             { "AttributeName": DUE_AT, "AttributeType": "N" },
+            attribute(OCCUPIED_SHARD),
         ],
-        "KeySchema": [
-            { "AttributeName": PARTITION_KEY, "KeyType": "HASH" },
-            { "AttributeName": SORT_KEY, "KeyType": "RANGE" },
+        "KeySchema": keys(PARTITION_KEY, SORT_KEY),
+        "GlobalSecondaryIndexes": [
+            index(DUE_INDEX, keys(DUE_SHARD, DUE_AT)),
+            index(OCCUPIED_INDEX, keys(OCCUPIED_SHARD, PARTITION_KEY)),
         ],
-        "GlobalSecondaryIndexes": [{
-            "IndexName": DUE_INDEX,
-            "KeySchema": [
-                { "AttributeName": DUE_SHARD, "KeyType": "HASH" },
-                { "AttributeName": DUE_AT, "KeyType": "RANGE" },
-            ],
-            "Projection": { "ProjectionType": "KEYS_ONLY" },
-        }],
     });
     let ttl = json!({ "TableName": TABLE_NAME, "TimeToLiveSpecification": { "AttributeName": TTL, "Enabled": true } });
     database

@@ -139,6 +139,15 @@ impl Apps {
         self.0.iter().filter(plain).map(App::id)
     }
 
+    /// The app, if there is but one.
+    #[must_use]
+    pub fn only(&self) -> Option<&App> {
+        match &*self.0 {
+            [app] => Some(app),
+            _ => None,
+        }
+    }
+
     /// The app with this key.
     #[must_use]
     pub fn by_key(&self, key: &str) -> Option<&App> {

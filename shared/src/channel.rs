@@ -100,10 +100,7 @@ impl Channel {
             // Whatever the user is called, it is no cache.
             return (Kind::User, user_id.strip_prefix(CACHE).unwrap_or(user_id));
         }
-        KINDS
-            .iter()
-            .find_map(|(prefix, kind)| Some((*kind, self.0.strip_prefix(prefix)?)))
-            .unwrap_or((Kind::Public, &self.0))
+        kind_of(&self.0).unwrap_or((Kind::Public, &self.0))
     }
 
     /// Whether joining takes a signature or a grant.
@@ -111,6 +108,43 @@ impl Channel {
     pub fn needs_auth(&self) -> bool {
         self.kind() != Kind::Public
     }
+}
+
+/// What the names of some channels begin with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelPrefix(String);
+
+impl ChannelPrefix {
+    /// Reads the beginning of a name; an empty one is that of all.
+    ///
+    /// # Errors
+    /// [`Rejection::ChannelPrefix`] for what no name begins with.
+    pub fn parse(text: &str) -> Result<Self, Rejection> {
+        let chosen = text.strip_prefix(RESERVED).unwrap_or(text);
+        if text.len() > CHANNEL_NAME_MAX_CHARS || !chosen.bytes().all(is_name_byte) {
+            return Err(Rejection::ChannelPrefix);
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The beginning.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The kind of all channels that begin so, as far as it says; public where it says nothing.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        kind_of(&self.0).map_or(Kind::Public, |(kind, _)| kind)
+    }
+}
+
+/// The kind that a name's prefix decides, and what follows it.
+fn kind_of(name: &str) -> Option<(Kind, &str)> {
+    KINDS
+        .iter()
+        .find_map(|(prefix, kind)| Some((*kind, name.strip_prefix(prefix)?)))
 }
 
 /// `[-a-zA-Z0-9_=@,.;]`, as every server SDK checks it.
@@ -285,6 +319,29 @@ mod tests {
                 "{name:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_prefix_is_what_a_name_may_begin_with() {
+        let prefix = |text: &str| ChannelPrefix::parse(text);
+        for text in [
+            "",
+            "a",
+            "presence-",
+            "=@,.;",
+            "#",
+            "#server-to-user-7",
+            "__fish",
+        ] {
+            assert!(prefix(text).is_ok(), "{text:?}");
+        }
+        for text in ["/", "a b", "a*", "##", "a#", "\u{e9}", &"a".repeat(201)] {
+            assert_eq!(prefix(text), Err(Rejection::ChannelPrefix), "{text:?}");
+        }
+        let kind = |text: &str| prefix(text).expect(text).kind();
+        assert_eq!(kind("presence-"), Kind::Presence);
+        assert_eq!(kind("presence-cache-a"), Kind::Presence);
+        assert_eq!((kind("presence"), kind("")), (Kind::Public, Kind::Public));
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod status;
 
 use std::error::Error as StdError;
 
-pub use rejection::Rejection;
+pub use self::rejection::Rejection;
 
 /// Something that failed on our side. The caller is told a constant; the source is for the log.
 #[derive(Debug, thiserror::Error)]

@@ -4,14 +4,16 @@
 //!
 //! | layer | modules | may use |
 //! | --- | --- | --- |
-//! | pure | [`limits`], [`time`], [`error`], [`app`], [`settings`], [`channel`], [`socket_id`], [`frame`], [`signature`], [`event`], [`user`], [`presence`], [`rate`], [`task`], [`token`], [`cursor`], [`webhook`] | values only: no AWS, no async, no clock (`now` is an argument), no environment |
-//! | use cases | [`lifecycle`], [`message`], [`reply`], [`subscribe`], `attend`, `announce`, [`users`], [`relay`], [`publish`], [`fanout`], [`subscription_count`], [`later`], [`replay`], [`issue`], [`reap`], [`notify`] | the pure modules and the edge |
+//! | pure | [`limits`], [`time`], [`error`], [`app`], [`settings`], [`channel`], [`socket_id`], [`frame`], [`signature`], [`event`], [`api`], [`user`], [`presence`], [`rate`], [`task`], [`token`], [`cursor`], [`webhook`] | values only: no AWS, no async, no clock (`now` is an argument), no environment |
+//! | use cases | [`lifecycle`], [`message`], [`reply`], [`subscribe`], `attend`, `announce`, [`users`], [`relay`], [`answer`], `once`, [`publish`], [`occupancy`], [`terminate`], [`fanout`], [`subscription_count`], [`later`], [`replay`], [`issue`], [`reap`], [`notify`] | the pure modules and the edge |
 //! | edge | [`config`] (the environment), [`aws`] (DynamoDB, `@connections`, Lambda, SQS), [`receiver`] (those who get webhooks), `tls`, [`schema`] (names other programs need) | the AWS crates, in [`aws`] alone |
 //!
 //! A rule has one home: a prefix, a limit, a code or a key format is a literal in one file.
 //! `tests/architecture.rs` fails when these boundaries are broken.
 
 mod announce;
+pub mod answer;
+pub mod api;
 pub mod app;
 mod attend;
 pub mod aws;
@@ -28,6 +30,8 @@ pub mod lifecycle;
 pub mod limits;
 pub mod message;
 pub mod notify;
+pub mod occupancy;
+mod once;
 pub mod presence;
 pub mod publish;
 pub mod rate;
@@ -43,6 +47,7 @@ pub mod socket_id;
 pub mod subscribe;
 pub mod subscription_count;
 pub mod task;
+pub mod terminate;
 pub mod time;
 mod tls;
 pub mod token;

@@ -18,6 +18,17 @@ pub const REQUEST_AGE_MAX_SECS: u64 = 600;
 /// Bytes in an HTTP body: room for 100 names of 200 characters and 10 KB of data, every byte
 /// escaped as six.
 pub const HTTP_BODY_MAX_BYTES: usize = 131_072;
+/// Events in one batch ("Pusher HTTP API", `400` beyond it).
+pub const BATCH_EVENTS_MAX: usize = 10;
+/// Bytes in the body of a batch: for each event 10 KB of data, every byte escaped as six, and its
+/// names.
+pub const BATCH_BODY_MAX_BYTES: usize = BATCH_EVENTS_MAX * 65_536;
+/// Characters in an idempotency key.
+pub const IDEMPOTENCY_KEY_MAX_CHARS: usize = 128;
+/// Seconds that what was published under a key is known.
+pub const IDEMPOTENCY_SECS: u64 = 300;
+/// Seconds after which an attempt that says nothing is taken for dead: above the publisher's timeout.
+pub const IDEMPOTENCY_LEASE_SECS: u64 = 30;
 /// Bytes in a query string that is parsed at all. API Gateway's own limit for the request line
 /// and headers together is 10,240.
 pub const QUERY_MAX_BYTES: usize = 10_240;
@@ -49,6 +60,14 @@ pub const POST_MAX_BYTES: usize = 131_072;
 /// Seconds of silence after which a client pings. Pusher's own value; API Gateway cuts a
 /// connection that is silent for 600.
 pub const ACTIVITY_TIMEOUT_SECS: u64 = 120;
+
+// ---- answers ------------------------------------------------------------------------------
+
+/// Bytes of a list of channels: below Lambda's answer of 6 MB.
+pub const LISTED_MAX_BYTES: usize = 5_000_000;
+/// Bytes that a channel takes in it besides its name: two counts of ten digits and their names, each
+/// quote escaped, since the answer is a string in an answer.
+pub const LISTED_CHANNEL_BYTES: usize = 67;
 
 // ---- users and presence -------------------------------------------------------------------
 

@@ -195,13 +195,13 @@ impl Notifier {
         match &happened.event {
             Event::ChannelVacated { channel } => {
                 let of = ChannelKey::new(app.id(), channel);
-                let vacancy = table.vacancy(&of).await?;
+                let audience = table.audience(&of).await?;
                 // Who came and went meanwhile has a message of its own.
-                let is_latest = vacancy.vacated_at.is_none_or(|at| at == happened.at);
-                if vacancy.subscribers > 0 || !is_latest {
+                let is_latest = audience.vacated_at.is_none_or(|at| at == happened.at);
+                if audience.subscribers > 0 || !is_latest {
                     return Ok(false);
                 }
-                for shard in 0..vacancy.shards {
+                for shard in 0..audience.shards {
                     let page = table.subscribers(&of, shard, None).await?;
                     if page.subscribers.iter().any(|row| row.expires_at > now()) {
                         return Ok(false);

@@ -246,6 +246,7 @@ mod tests {
             shards: 1,
             told_at: told_at.map(UnixMillis),
             is_put_off,
+            ..Audience::default()
         };
         Step::of(&audience, NOW)
     }

@@ -13,7 +13,8 @@ use crate::channel::{Channel, ChannelPattern};
 use crate::error::{Fault, Rejection};
 use crate::event::read_object;
 use crate::limits::{
-    TOKEN_CHANNELS_MAX, TOKEN_RECONNECT_MAX_SECS, TOKEN_TTL_DEFAULT_SECS, TOKEN_TTL_MAX_SECS,
+    HTTP_BODY_MAX_BYTES, TOKEN_CHANNELS_MAX, TOKEN_RECONNECT_MAX_SECS, TOKEN_TTL_DEFAULT_SECS,
+    TOKEN_TTL_MAX_SECS,
 };
 use crate::user::User;
 
@@ -109,7 +110,7 @@ impl TokenRequest {
             channels,
             ttl_seconds,
             reconnect_seconds,
-        } = read_object(body)?;
+        } = read_object(body, HTTP_BODY_MAX_BYTES)?;
         let ttl_secs = ttl_seconds.unwrap_or(TOKEN_TTL_DEFAULT_SECS);
         if !(1..=TOKEN_TTL_MAX_SECS).contains(&ttl_secs) {
             return Err(Rejection::TokenTtl);

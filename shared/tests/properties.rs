@@ -7,6 +7,8 @@ use shared::error::Rejection;
 
 #[path = "properties/bodies.rs"]
 mod bodies;
+#[path = "properties/calls.rs"]
+mod calls;
 #[path = "properties/channels.rs"]
 mod channels;
 #[path = "properties/frames.rs"]

@@ -88,9 +88,17 @@ impl Stage {
     /// Waits until a request has met a fault: a lasting one twice, so that a repetition meets it,
     /// too. A conflict is not repeated.
     pub(crate) async fn met(&self, case: Case) {
-        let started = std::time::Instant::now();
         let repeated = case.lasting && case.fault != "conflict";
-        let wanted = if repeated { 2 } else { 1 };
+        self.faulted(case, if repeated { 2 } else { 1 }).await;
+    }
+
+    /// Waits until a request that is never repeated has met a fault.
+    pub(crate) async fn met_once(&self, case: Case) {
+        self.faulted(case, 1).await;
+    }
+
+    async fn faulted(&self, case: Case, wanted: usize) {
+        let started = std::time::Instant::now();
         loop {
             let made = self.faults().made().await;
             if made.iter().filter(|made| made.fault.is_some()).count() >= wanted {
@@ -184,6 +192,16 @@ impl Stage {
         rows.retain(|row| after.contains(row));
         let rows = u64::try_from(rows.len()).expect("few");
         assert!(count >= rows, "{case:?}: {count} counted, {rows} there");
+        // Both are in one item, and change with one write.
+        let item = self.table().rows(&format!("chan/1001/{channel}")).await;
+        if let Some(item) = item.first() {
+            let listed = item.get("occupied_shard").is_some();
+            assert_eq!(
+                listed,
+                item["subscribers"].as_u64() > Some(0),
+                "{case:?}: {item}"
+            );
+        }
     }
 
     /// What must be true of a channel at any time.

@@ -53,15 +53,37 @@ pub fn body_digest(body: &[u8]) -> String {
 /// The query that signs a request with the default app's key, at a time given in unix seconds.
 #[must_use]
 pub fn signed_query(method: &str, path: &str, body: &[u8], at_secs: u64) -> String {
-    let digest = if body.is_empty() {
-        String::new()
-    } else {
-        format!("&body_md5={}", body_digest(body))
-    };
-    let parameters =
-        format!("auth_key=local-key&auth_timestamp={at_secs}&auth_version=1.0{digest}");
-    let signature = hmac_hex("local-secret", &format!("{method}\n{path}\n{parameters}"));
-    format!("{parameters}&auth_signature={signature}")
+    signed_query_with(method, path, &[], body, at_secs)
+}
+
+/// The same for a request with parameters of its own, which come after `auth_version` and need no
+/// escaping.
+#[must_use]
+pub fn signed_query_with(
+    method: &str,
+    path: &str,
+    parameters: &[(&str, &str)],
+    body: &[u8],
+    at_secs: u64,
+) -> String {
+    let (at, digest) = (at_secs.to_string(), body_digest(body));
+    let mut pairs = vec![
+        ("auth_key", "local-key"),
+        ("auth_timestamp", &at),
+        ("auth_version", "1.0"),
+    ];
+    if !body.is_empty() {
+        pairs.push(("body_md5", &digest));
+    }
+    pairs.extend(parameters);
+    pairs.sort_unstable();
+    let pairs: Vec<String> = pairs
+        .into_iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    let query = pairs.join("&");
+    let signature = hmac_hex("local-secret", &format!("{method}\n{path}\n{query}"));
+    format!("{query}&auth_signature={signature}")
 }
 
 /// The time in unix seconds.
@@ -82,13 +104,29 @@ impl System {
     /// # Panics
     /// When there is no answer.
     pub async fn request(&self, method: &str, target: &str, body: Vec<u8>) -> Reply {
+        self.request_with(method, target, &[], body).await
+    }
+
+    /// The same with headers of its own.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    pub async fn request_with(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Reply {
         let method = method.parse().expect("a method");
-        let request = self
+        let mut request = self
             .client()
-            .request(method, format!("{}{target}", self.base));
-        let request = request
-            .header("content-type", "application/json")
-            .body(body);
+            .request(method, format!("{}{target}", self.base))
+            .header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(body);
         let answer = request.send().await.expect("an answer");
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         Reply {
@@ -103,6 +141,13 @@ impl System {
         let body = body.into();
         let query = signed_query("POST", path, &body, now_secs());
         self.request("POST", &format!("{path}?{query}"), body).await
+    }
+
+    /// Gets what is at a path, signed with the default app's key.
+    pub async fn get(&self, path: &str, parameters: &[(&str, &str)]) -> Reply {
+        let query = signed_query_with("GET", path, parameters, &[], now_secs());
+        self.request("GET", &format!("{path}?{query}"), Vec::new())
+            .await
     }
 
     /// Publishes an event, which must succeed.

@@ -9,10 +9,10 @@ mod system;
 mod table;
 
 pub use faults::{Faults, Made};
-pub use http::{Reply, body_digest, hmac_hex, now_secs, signed_query};
+pub use http::{Reply, body_digest, hmac_hex, now_secs, signed_query, signed_query_with};
 pub use receiver::{Answers, Receiver, Told};
 pub use socket::{Socket, inner};
-pub use system::{System, workspace};
+pub use system::{System, target, workspace};
 pub use table::Table;
 
 use std::time::Duration;

@@ -24,13 +24,27 @@ pub fn workspace() -> PathBuf {
         .expect("the workspace is there")
 }
 
-/// Where cargo puts the binaries that belong to this test: beside its own `deps`.
-fn binaries() -> PathBuf {
+/// So many folders above this test, which is `target/{profile}/deps/{test}`.
+fn above(levels: usize) -> PathBuf {
     let this = std::env::current_exe().expect("a test has a path");
     this.ancestors()
-        .nth(2)
+        .nth(levels)
         .expect("target/{profile}/deps/{test}")
         .to_owned()
+}
+
+/// Where cargo puts the binaries that belong to this test: beside its own `deps`.
+fn binaries() -> PathBuf {
+    above(2)
+}
+
+/// The folder for all that is built and need not be kept.
+///
+/// # Panics
+/// Never, in a test that cargo has built.
+#[must_use]
+pub fn target() -> PathBuf {
+    above(3)
 }
 
 /// Builds every binary once for this process. A second build finds everything done.

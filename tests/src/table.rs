@@ -74,6 +74,28 @@ impl Table<'_> {
     }
 }
 
+impl Table<'_> {
+    /// Puts many rows, each an item in DynamoDB's own form.
+    ///
+    /// # Panics
+    /// When some are not taken.
+    pub async fn put_all(&self, items: Vec<Value>) {
+        for some in items.chunks(25) {
+            let puts: Vec<Value> = some
+                .iter()
+                .map(|item| json!({ "PutRequest": { "Item": item } }))
+                .collect();
+            let body = json!({ "RequestItems": { self.name.clone(): puts } });
+            let request = dynamodb_request(self.system, &self.endpoint, "BatchWriteItem", &body);
+            let answer = request.send().await.expect("an answer");
+            let text = answer.text().await.expect("a body");
+            let answer: Value = serde_json::from_str(&text).expect("JSON");
+            let left = answer["UnprocessedItems"].as_object();
+            assert!(left.is_some_and(serde_json::Map::is_empty), "{text}");
+        }
+    }
+}
+
 /// A call of DynamoDB's API. Whose signature it has nobody checks here.
 pub(crate) fn dynamodb_request(
     system: &System,

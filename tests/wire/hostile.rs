@@ -34,6 +34,7 @@ async fn no_header_makes_a_function_fail() {
         "Host: a\r\nX-Amzn-Trace-Id: \u{ff}",
         "Host: a\r\nContent-Type: \u{ff}",
         "Host: a\r\nCookie: ;;=;",
+        "Host: a\r\nX-Idempotency-Key: \u{ff}",
     ] {
         let rest = format!(
             "{headers}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
@@ -67,6 +68,11 @@ async fn unlikely_requests_end_no_function() {
         "/apps/1001/events?%ff=%ff&&&==",
         "/apps/1001%2Fevents/events",
         "/apps/1001/events?auth_key=%00",
+        "/apps/1001/batch_events?auth_key[=1&auth_key]=2&[]=3",
+        "/apps/1001/channels/%ff/events?name=e",
+        "/apps/1001/users/%/terminate_connections",
+        "/apps/1001/users/%00%ff/terminate_connections",
+        "/users/%2e%2e/terminate_connections?auth_key=",
         "/status/%ff?channels=a",
         "/status/local-key?channels=%ff",
         "/status/local-key?channels=a&after=%00",

@@ -5,6 +5,7 @@ use shared::error::Rejection;
 use tests::{Reply, Socket, System, body_digest, hmac_hex, now_secs, signed_query};
 
 const EVENTS: &str = "/apps/1001/events";
+const BATCH: &str = "/apps/1001/batch_events";
 const TOKENS: &str = "/apps/1001/tokens";
 
 /// The refusal of an HTTP call is the rejection's text under its status.
@@ -49,7 +50,11 @@ async fn a_refused_body_names_its_rule() {
             "[]".to_owned(),
             Rejection::Body("this is no object".to_owned()),
         ),
-        (EVENTS, " ".repeat(131_073), Rejection::BodyTooLong),
+        (
+            EVENTS,
+            " ".repeat(131_073),
+            Rejection::BodyTooLong { max_bytes: 131_072 },
+        ),
         (EVENTS, event(json!({"name": ""})), Rejection::EventName),
         (
             EVENTS,
@@ -85,6 +90,24 @@ async fn a_refused_body_names_its_rule() {
             Rejection::SocketId,
         ),
         (
+            BATCH,
+            json!({"batch": []}).to_string(),
+            Rejection::BatchSize,
+        ),
+        (
+            BATCH,
+            json!({"batch": [{"name": "e", "channel": "a b", "data": ""}]}).to_string(),
+            Rejection::BatchEvent {
+                number: 1,
+                problem: Box::new(named("a b", Rejection::ChannelName)),
+            },
+        ),
+        (
+            BATCH,
+            " ".repeat(655_361),
+            Rejection::BodyTooLong { max_bytes: 655_360 },
+        ),
+        (
             TOKENS,
             grant(json!({"ttl_seconds": 0})),
             Rejection::TokenTtl,
@@ -118,6 +141,44 @@ async fn a_refused_body_names_its_rule() {
     ] {
         is_refused(&system.post(path, body).await, &rejection);
     }
+}
+
+#[tokio::test]
+async fn a_refused_question_names_its_rule() {
+    let system = System::start();
+    for (path, parameters, rejection) in [
+        (
+            "channels",
+            &[("info", "user_count")][..],
+            Rejection::UserCount,
+        ),
+        (
+            "channels",
+            &[("info", "user_count"), ("filter_by_prefix", "private-")],
+            Rejection::UserCount,
+        ),
+        (
+            "channels",
+            &[("filter_by_prefix", "a b")],
+            Rejection::ChannelPrefix,
+        ),
+        (
+            "channels/a",
+            &[("info", "cache,user_count")],
+            Rejection::UserCount,
+        ),
+        ("channels/a%20b", &[], Rejection::ChannelName),
+        ("channels/%23orders", &[], Rejection::ChannelReserved),
+        ("channels/a/users", &[], Rejection::UsersOfPresence),
+    ] {
+        let path = format!("/apps/1001/{path}");
+        is_refused(&system.get(&path, parameters).await, &rejection);
+    }
+    let long = "u".repeat(129);
+    let path = format!("/apps/1001/users/{long}/terminate_connections");
+    is_refused(&system.post(&path, "{}").await, &Rejection::UserId);
+    let path = "/apps/1001/channels/a/events";
+    is_refused(&system.post(path, "").await, &Rejection::EventName);
 }
 
 #[tokio::test]

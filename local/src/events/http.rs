@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, StatusCode, request};
+use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -40,7 +41,8 @@ pub struct HttpContext<'a> {
 /// The event of an HTTP request, payload format 2.0.
 #[must_use]
 pub fn http(context: &HttpContext<'_>, parts: &request::Parts, body: &[u8]) -> Value {
-    let path = parts.uri.path();
+    // An HTTP API hands a path on unescaped, other than a REST API or a function URL.
+    let path = percent_decode_str(parts.uri.path()).decode_utf8_lossy();
     let query = parts.uri.query().unwrap_or_default();
     let mut headers = Map::new();
     for name in parts.headers.keys() {
@@ -180,7 +182,7 @@ mod tests {
     fn a_body_is_text_when_it_says_so_and_is() {
         let of = |content_type: &str, body: &[u8]| {
             let request = request::Builder::new()
-                .uri("/apps/1/events?a=1&a=2")
+                .uri("/apps/1/%23events?a=1&a=2&b=%23")
                 .header("content-type", content_type)
                 .body(());
             let (parts, ()) = request.expect("a request").into_parts();
@@ -202,6 +204,8 @@ mod tests {
             (&event["body"], &event["isBase64Encoded"]),
             (&json!("{}"), &json!(false))
         );
+        assert_eq!(event["rawPath"], "/apps/1/#events");
+        assert_eq!(event["rawQueryString"], "a=1&a=2&b=%23");
         assert_eq!(event["queryStringParameters"]["a"], "1,2");
         assert_eq!(event["pathParameters"], json!({ "a": "b" }));
         assert_eq!(of("application/json", b"\xff")["body"], "/w==");

@@ -10,6 +10,7 @@
 //! | member of a presence channel | `memb/{app}/{channel}` | `{user_id}` |
 //! | last event of a cache channel | `cache/{app}/{channel}` | `cache` |
 //! | turns of a connection | `rate/{connection_id}` | `rate` |
+//! | idempotency key | `idem/{app}/{SHA-256 in hex}` | `idem` |
 //! | token | `token/{SHA-256 in hex}` | `token` |
 //! | user, where it is signed in | `user/{app}/{user_id}` | `user` |
 //! | who watches a user | `watch/{app}/{user_id}` | `{connection_id}` |
@@ -29,6 +30,8 @@ mod due;
 mod lease;
 mod log;
 mod member;
+mod occupied;
+mod once;
 mod rate;
 mod signed_in;
 mod subscription;
@@ -49,8 +52,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::DeserializeOwned;
 
 pub use self::audience::{Audience, Telling};
+pub use self::batch::READ_ROWS_MAX;
 pub use self::cache::{Cached, NewCached};
-pub use self::channel::{Correction, Counted, CountedOut, NextSerial, Vacancy};
+pub use self::channel::{Correction, Counted, CountedOut, NextSerial};
 pub use self::connection::{
     ConnectionRows, ConnectionState, NewConnection, OwnRows, OwnSubscription, Recorded,
 };
@@ -58,6 +62,8 @@ pub use self::due::{Due, DuePage};
 pub use self::lease::{Lease, LeaseOn, Released};
 pub use self::log::{Appended, LogEntry, LogPage, LogRow};
 pub use self::member::{Join, MemberRow, Told};
+pub use self::occupied::OccupiedPage;
+pub use self::once::{Begun, OnceKey, TakenSerial};
 pub use self::signed_in::{Identified, SignedIn};
 pub use self::subscription::{
     OwnRow, PageStart, Subscriber, SubscriberPut, SubscriberRow, SubscribersPage, Written,
@@ -65,7 +71,7 @@ pub use self::subscription::{
 pub use self::token::{NewToken, Used};
 pub use self::user::{Change, UserLease};
 pub use self::watch::Watches;
-use crate::channel::Channel;
+use crate::channel::{Channel, ChannelPrefix};
 use crate::config::Config;
 use crate::error::Fault;
 use crate::socket_id::ConnectionId;
@@ -149,7 +155,7 @@ impl Table {
 
 /// The partition keys.
 mod partition {
-    use super::{Channel, ChannelKey, ConnectionId, UserKey};
+    use super::{Channel, ChannelKey, ChannelPrefix, ConnectionId, OnceKey, UserKey};
 
     pub(super) fn connection(id: &ConnectionId) -> String {
         format!("conn/{id}")
@@ -161,6 +167,11 @@ mod partition {
 
     pub(super) fn channel(of: &ChannelKey) -> String {
         format!("chan/{}/{}", of.app_id, of.channel)
+    }
+
+    /// What the partitions of all channels begin with whose names begin so.
+    pub(super) fn channels(app_id: &str, prefix: &ChannelPrefix) -> String {
+        format!("chan/{app_id}/{}", prefix.as_str())
     }
 
     pub(super) fn log(of: &ChannelKey) -> String {
@@ -197,6 +208,10 @@ mod partition {
         format!("rate/{id}")
     }
 
+    pub(super) fn once(of: &OnceKey) -> String {
+        format!("idem/{}/{}", of.app_id, of.key)
+    }
+
     pub(super) fn token(digest: &str) -> String {
         format!("token/{digest}")
     }
@@ -218,6 +233,7 @@ mod partition {
     pub(super) const CHANNEL: &str = "chan";
     pub(super) const CACHE: &str = "cache";
     pub(super) const RATE: &str = "rate";
+    pub(super) const ONCE: &str = "idem";
     pub(super) const TOKEN: &str = "token";
     pub(super) const USER: &str = "user";
     pub(super) const WATCHES: &str = "watches";

@@ -76,6 +76,8 @@ pub enum Rejection {
     UserData,
     #[error("this connection is signed in as another user already")]
     SigninTwice,
+    #[error("the app has ended the connections of this user")]
+    Terminated,
     #[error("this channel belongs to a user: sign in as that user first")]
     UserChannel,
     #[error(
@@ -114,6 +116,8 @@ pub enum Rejection {
     // HTTP requests.
     #[error("there is no app with this id")]
     UnknownApp,
+    #[error("there is more than one app: name one in `app_id`")]
+    AppUnnamed,
     #[error("there is nothing at this path")]
     NotFound,
     #[error("the query is over {} bytes", limits::QUERY_MAX_BYTES)]
@@ -139,16 +143,18 @@ pub enum Rejection {
     AuthSignature,
     #[error("body_md5 is not the MD5 of the body as received, in lower-case hex")]
     BodyDigest,
-    #[error("the body is over {} bytes", limits::HTTP_BODY_MAX_BYTES)]
-    BodyTooLong,
+    #[error("the body is over {max_bytes} bytes")]
+    BodyTooLong { max_bytes: usize },
     #[error("the body is not the JSON object this call takes: {}", brief(.0))]
     Body(String),
     #[error("an event name is 1 to {} characters", limits::EVENT_NAME_MAX_CHARS)]
     EventName,
     #[error("event names beginning with pusher: or pusher_internal: are reserved")]
     EventReserved,
-    #[error("`data` is over {max_bytes} bytes")]
+    #[error("the data content of this event is over {max_bytes} bytes")]
     EventDataTooLong { max_bytes: usize },
+    #[error("the body is the event's data and must be UTF-8")]
+    EventDataUtf8,
     #[error("give either `channel` or `channels`, not both and not neither")]
     PublishTargets,
     #[error("`channels` names 1 to {} channels", limits::PUBLISH_CHANNELS_MAX)]
@@ -158,8 +164,45 @@ pub enum Rejection {
         channel: String,
         problem: Box<Rejection>,
     },
-    #[error("`info` is not available on this call")]
-    InfoUnavailable,
+    #[error(
+        "Batch too large or empty: it has 1 to {} events",
+        limits::BATCH_EVENTS_MAX
+    )]
+    BatchSize,
+    #[error("event {number} of the batch: {problem}")]
+    BatchEvent {
+        number: usize,
+        problem: Box<Rejection>,
+    },
+    #[error(
+        "an idempotency key is 1 to {} visible ASCII characters",
+        limits::IDEMPOTENCY_KEY_MAX_CHARS
+    )]
+    IdempotencyKey,
+    #[error("the idempotency_key in the body and the Idempotency-Key in the header differ")]
+    IdempotencyKeys,
+    #[error("this idempotency key was given to another request")]
+    IdempotencyOther,
+    #[error(
+        "a request with this idempotency key is still under way: if it died it can be made again after {} s",
+        limits::IDEMPOTENCY_LEASE_SECS
+    )]
+    IdempotencyUnderWay,
+    #[error(
+        "user_count is for presence channels, and for a list of them: filter_by_prefix=presence-"
+    )]
+    UserCount,
+    #[error(
+        "more channels are occupied than one answer holds: name the beginning of theirs in filter_by_prefix"
+    )]
+    ListTooLong,
+    #[error("only a presence channel has users")]
+    UsersOfPresence,
+    #[error(
+        "filter_by_prefix is the beginning of a channel name: up to {} characters of A-Z a-z 0-9 _ - = @ , . ;",
+        limits::CHANNEL_NAME_MAX_CHARS
+    )]
+    ChannelPrefix,
     #[error("ttl_seconds is 1 to {}", limits::TOKEN_TTL_MAX_SECS)]
     TokenTtl,
     #[error("reconnect_seconds is 0 to {}", limits::TOKEN_RECONNECT_MAX_SECS)]

@@ -20,7 +20,9 @@ enum About {
     Authentication,
     Permission,
     Absence,
+    Conflict,
     Size,
+    Mismatch,
 }
 
 impl Rejection {
@@ -43,7 +45,8 @@ impl Rejection {
             | Self::UserData
             | Self::UserId
             | Self::UserInfo
-            | Self::SigninTwice => Some(code::UNAUTHORIZED),
+            | Self::SigninTwice
+            | Self::Terminated => Some(code::UNAUTHORIZED),
             Self::ClientEventsDisabled
             | Self::ClientEventChannel(_)
             | Self::ClientEventUnsubscribed(_)
@@ -54,7 +57,7 @@ impl Rejection {
         }
     }
 
-    /// The HTTP status: 400, 401, 403, 404 or 413. A refused subscription carries it, too.
+    /// The HTTP status: 400, 401, 403, 404, 409, 413 or 422. A refused subscription carries it, too.
     #[must_use]
     pub fn status(&self) -> u16 {
         match self.about() {
@@ -62,7 +65,9 @@ impl Rejection {
             About::Authentication => 401,
             About::Permission => 403,
             About::Absence => 404,
+            About::Conflict => 409,
             About::Size => 413,
+            About::Mismatch => 422,
         }
     }
 
@@ -95,7 +100,15 @@ impl Rejection {
             | Self::PublishTargets
             | Self::PublishChannels
             | Self::ChannelNamed { .. }
-            | Self::InfoUnavailable
+            | Self::EventDataUtf8
+            | Self::AppUnnamed
+            | Self::BatchSize
+            | Self::IdempotencyKey
+            | Self::IdempotencyKeys
+            | Self::UserCount
+            | Self::ListTooLong
+            | Self::UsersOfPresence
+            | Self::ChannelPrefix
             | Self::TokenTtl
             | Self::TokenReconnect
             | Self::TokenChannels
@@ -104,11 +117,13 @@ impl Rejection {
             | Self::UserInfoAlone
             | Self::PollChannels
             | Self::PollAfter => About::Request,
+            Self::BatchEvent { problem, .. } => problem.about(),
             Self::TokenRefused
             | Self::NotConnected
             | Self::AuthorizationOverdue
             | Self::SigninAuth
             | Self::SigninTwice
+            | Self::Terminated
             | Self::UserChannel
             | Self::AuthMissing
             | Self::AuthInvalid
@@ -123,9 +138,11 @@ impl Rejection {
                 About::Permission
             }
             Self::UnknownKey | Self::UnknownApp | Self::NotFound => About::Absence,
+            Self::IdempotencyUnderWay => About::Conflict,
+            Self::IdempotencyOther => About::Mismatch,
             Self::FrameTooLong
             | Self::QueryTooLong
-            | Self::BodyTooLong
+            | Self::BodyTooLong { .. }
             | Self::EventDataTooLong { .. } => About::Size,
         }
     }
@@ -146,6 +163,7 @@ mod tests {
             Rejection::OriginRefused,
             Rejection::SigninTwice,
             Rejection::UserInfo,
+            Rejection::Terminated,
         ] {
             assert!(matches!(rejection.code(), Some(4000..=4099)), "{rejection}");
         }

@@ -4,7 +4,7 @@
 use aws_sdk_dynamodb::types::ReturnValue;
 use serde::Deserialize;
 
-use super::{ChannelKey, Table, conditional, fault, number, partition, read, string};
+use super::{ChannelKey, Item, Table, conditional, fault, number, partition, read, string};
 use crate::aws::now;
 use crate::error::Fault;
 use crate::schema::{PARTITION_KEY, SORT_KEY};
@@ -17,6 +17,11 @@ pub struct Audience {
     pub subscribers: u64,
     /// How many shards they are in, at least 1.
     pub shards: u32,
+    /// How many users are on a presence channel; `None` while somebody announces who comes and
+    /// goes, and what was last noted need not be so any more.
+    pub users: Option<u64>,
+    /// When one was last counted out.
+    pub vacated_at: Option<UnixMillis>,
     /// When they were last told how many they are, if that was ever limited.
     pub told_at: Option<UnixMillis>,
     /// Whether telling them is put off.
@@ -32,11 +37,18 @@ pub struct Telling {
 }
 
 #[derive(Default, Deserialize)]
-struct AudienceRow {
+pub(super) struct AudienceRow {
     #[serde(default)]
     subscribers: i64,
     #[serde(default)]
     shards: Option<u32>,
+    #[serde(default)]
+    members: u64,
+    /// There from when somebody begins to announce until all is told, whoever tells it.
+    #[serde(default)]
+    due_at: Option<UnixMillis>,
+    #[serde(default)]
+    vacated_at: Option<UnixMillis>,
     #[serde(default)]
     count_told_at: Option<UnixMillis>,
     #[serde(default)]
@@ -53,6 +65,24 @@ impl AudienceRow {
     }
 }
 
+impl From<AudienceRow> for Audience {
+    fn from(row: AudienceRow) -> Self {
+        Self {
+            subscribers: u64::try_from(row.subscribers).unwrap_or(0),
+            shards: row.shards(),
+            users: row.due_at.is_none().then_some(row.members),
+            vacated_at: row.vacated_at,
+            told_at: row.count_told_at,
+            is_put_off: row.count_put_off.is_some(),
+        }
+    }
+}
+
+/// What a channel's item says of its subscribers.
+pub(super) fn read_from(operation: &'static str, item: Item) -> Result<Audience, Fault> {
+    read::<AudienceRow>(operation, item).map(Audience::from)
+}
+
 impl Table {
     /// Reads how many subscribe to a channel: one consistent read, since a shard that is missed is
     /// a subscriber that is missed.
@@ -60,13 +90,7 @@ impl Table {
     /// # Errors
     /// [`Fault::Table`], [`Fault::Row`].
     pub async fn audience(&self, of: &ChannelKey) -> Result<Audience, Fault> {
-        let row = self.audience_row(of).await?;
-        Ok(Audience {
-            subscribers: u64::try_from(row.subscribers).unwrap_or(0),
-            shards: row.shards(),
-            told_at: row.count_told_at,
-            is_put_off: row.count_put_off.is_some(),
-        })
+        self.audience_row(of).await.map(Audience::from)
     }
 
     async fn audience_row(&self, of: &ChannelKey) -> Result<AudienceRow, Fault> {

@@ -13,7 +13,7 @@ use crate::limits::TABLE_CONCURRENCY;
 /// Rows in one request to write: DynamoDB's limit.
 const WRITE_ROWS_MAX: usize = 25;
 /// Rows in one request to read: DynamoDB's limit.
-pub(super) const READ_ROWS_MAX: usize = 100;
+pub const READ_ROWS_MAX: usize = 100;
 /// Pauses before what was handed back is asked for again; then it has failed.
 const PAUSES: [Duration; 5] = [
     Duration::from_millis(50),

@@ -3,28 +3,44 @@
 
 use aws_sdk_dynamodb::config::Config as SdkConfig;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
-use aws_sdk_dynamodb::types::ReturnValue;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use serde::Deserialize;
 
 use super::lease::{self, LeaseRow};
-use super::{ChannelKey, Item, Lease, Table, conditional, fault, number, partition, read, string};
+use super::{
+    Audience, ChannelKey, Item, Lease, Table, TakenSerial, audience, conditional, fault, number,
+    occupied, partition, read, string,
+};
 use crate::error::Fault;
 use crate::limits::{CACHE_MISS_SECS, CHANNEL_IDLE_SECS, JOIN_GRACE_SECS};
-use crate::schema::{PARTITION_KEY, SORT_KEY, TTL};
+use crate::schema::{OCCUPIED_SHARD, TTL};
 use crate::time::UnixMillis;
 use crate::webhook::is_back;
+
+/// Times that a subscriber is counted out of a count that changes meanwhile.
+const COUNT_ATTEMPTS: usize = 8;
 
 /// What a publication learns from its channel's item.
 #[derive(Clone, Copy, Debug)]
 pub struct NextSerial {
-    /// The serial that is now this publication's.
+    /// The serial that is now this publication's, the last one of those that were taken.
     pub serial: u64,
-    /// When the publication before it was made; 0 for the first.
+    /// When the publication before the first of them was made; 0 when there was none.
     pub previous_at: UnixMillis,
-    /// How many subscribe: perhaps too many, never too few.
-    pub subscribers: u64,
-    /// How many shards they are in, at least 1.
-    pub shards: u32,
+    /// Who is there to get it.
+    pub audience: Audience,
+}
+
+impl NextSerial {
+    /// What an attempt notes of it.
+    pub(crate) const fn taken(&self) -> TakenSerial {
+        TakenSerial {
+            serial: self.serial,
+            previous_at: self.previous_at,
+        }
+    }
 }
 
 /// What a fan-out saw that found nobody.
@@ -64,7 +80,7 @@ impl Counted {
         };
         let row: ChannelRow = read(operation, item)?;
         Ok(Self {
-            shards: row.shards(),
+            shards: row.shards.unwrap_or(1),
             members: row.members,
             occupied_at: (row.subscribers <= 0 && !is_back(row.vacated_at, clock)).then_some(clock),
             lease,
@@ -79,17 +95,6 @@ pub struct CountedOut {
     pub vacated_at: Option<UnixMillis>,
     /// The lease on the channel's announcements, if it was asked for and free.
     pub lease: Option<Lease>,
-}
-
-/// Whether anybody is on a channel, as its item says.
-#[derive(Clone, Copy, Debug)]
-pub struct Vacancy {
-    /// How many are counted.
-    pub subscribers: u64,
-    /// How many shards they would be in.
-    pub shards: u32,
-    /// When one was last counted out.
-    pub vacated_at: Option<UnixMillis>,
 }
 
 #[derive(Deserialize)]
@@ -108,29 +113,28 @@ struct ChannelRow {
     vacated_at: Option<UnixMillis>,
 }
 
-impl ChannelRow {
-    fn shards(&self) -> u32 {
-        self.shards.unwrap_or(1)
-    }
-}
-
 impl Table {
-    /// Takes a channel's next serial. The first one is the time, so that a channel forgotten and
-    /// born again does not go back. One write; a repeated attempt may skip a serial, which a
-    /// reader closes.
+    /// Takes a channel's next `count` serials, and answers the last. The first one ever is the time, so
+    /// that a channel forgotten and born again does not go back. One write; a repeated attempt may skip
+    /// serials, which a reader closes.
     ///
     /// # Errors
-    /// [`Fault::Table`]: a serial may have been skipped. [`Fault::Row`].
-    pub async fn next_serial(&self, of: &ChannelKey, now: UnixMillis) -> Result<NextSerial, Fault> {
+    /// [`Fault::Table`]: serials may have been skipped. [`Fault::Row`].
+    pub async fn next_serials(
+        &self,
+        of: &ChannelKey,
+        count: u64,
+        now: UnixMillis,
+    ) -> Result<NextSerial, Fault> {
         const OPERATION: &str = "take next serial";
         let update = self
             .update_channel(of)
             .update_expression(
-                "SET serial = if_not_exists(serial, :before) + :one, previous_at = if_not_exists(published_at, :never), published_at = :now, #ttl = :ttl",
+                "SET serial = if_not_exists(serial, :before) + :count, previous_at = if_not_exists(published_at, :never), published_at = :now, #ttl = :ttl",
             )
             .expression_attribute_names("#ttl", TTL)
             .expression_attribute_values(":before", number(now.0.saturating_sub(1)))
-            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":count", number(count))
             .expression_attribute_values(":never", number(0))
             .expression_attribute_values(":now", number(now.0))
             .expression_attribute_values(":ttl", number(now.plus_secs(CHANNEL_IDLE_SECS).secs()))
@@ -139,16 +143,18 @@ impl Table {
             .send()
             .await
             .map_err(|error| fault(OPERATION, error))?;
-        let row: ChannelRow = read(OPERATION, updated.attributes.unwrap_or_default())?;
+        let item = updated.attributes.unwrap_or_default();
+        let audience = audience::read_from(OPERATION, item.clone())?;
+        let row: ChannelRow = read(OPERATION, item)?;
         Ok(NextSerial {
             serial: row.serial,
             previous_at: row.previous_at,
-            subscribers: u64::try_from(row.subscribers).unwrap_or(0),
-            shards: row.shards(),
+            audience,
         })
     }
 
-    /// Counts one subscriber more, before its row is there. With an `owner` it also takes the
+    /// Counts one subscriber more, before its row is there: from the first one on the channel is in
+    /// the index of those that somebody is on. With an `owner` it also takes the
     /// lease on the channel's announcements, unless another holder has it. One write (two when the
     /// lease is taken already); a repeated attempt may count twice: too high is allowed, too low
     /// is not.
@@ -166,9 +172,11 @@ impl Table {
         let counting = |set: &str, add: &str| {
             self.update_channel(of)
                 .update_expression(format!(
-                    "SET joined_at = :now, #ttl = :ttl{set} ADD subscribers :one{add}"
+                    "SET joined_at = :now, #ttl = :ttl, #occupied = :occupied{set} ADD subscribers :one{add}"
                 ))
                 .expression_attribute_names("#ttl", TTL)
+                .expression_attribute_names("#occupied", OCCUPIED_SHARD)
+                .expression_attribute_values(":occupied", string(occupied::shard_of(of)))
                 .expression_attribute_values(":now", number(now.0))
                 .expression_attribute_values(
                     ":ttl",
@@ -191,12 +199,13 @@ impl Table {
         Counted::read(OPERATION, counted.attributes, None, clock)
     }
 
-    /// Counts one subscriber less, after a delete that returned its row. With an `owner` it also
-    /// takes the lease on the channel's announcements, if it is free. One write, one attempt:
-    /// counted twice, it would silence the channel under somebody.
+    /// Counts one subscriber less, after a delete that returned its row; after the last one the channel
+    /// is in the index of occupied ones no more. With an `owner` it also takes the lease on the channel's
+    /// announcements, if it is free. One write, two for the last one and one more while others have the
+    /// lease; no attempt is repeated: counted twice, it would silence the channel under somebody.
     ///
     /// # Errors
-    /// [`Fault::Table`]: it may or may not be counted, so the count may stay too high.
+    /// [`Fault::Table`]: it may or may not be counted, so the count may stay too high. [`Fault::Row`].
     pub async fn count_down(
         &self,
         of: &ChannelKey,
@@ -204,49 +213,100 @@ impl Table {
     ) -> Result<CountedOut, Fault> {
         const OPERATION: &str = "count subscriber out";
         let clock = crate::aws::now();
-        let counting = |set: &str, add: &str, condition: &str| {
-            self.update_channel(of)
-                .update_expression(format!(
-                    "SET vacated_at = :clock{set} ADD subscribers :less{add}"
-                ))
-                .expression_attribute_values(":clock", number(clock.0))
-                .condition_expression(format!("subscribers > :none{condition}"))
-                .expression_attribute_values(":less", number(-1))
-                .expression_attribute_values(":none", number(0))
-                .return_values(ReturnValue::AllOld)
-        };
-        let once = || SdkConfig::builder().retry_config(RetryConfig::disabled());
-        if let Some(owner) = owner {
-            let set = format!(", {}", lease::TAKE);
-            let free = format!(" AND ({})", lease::FREE);
-            let update = counting(&set, ", changes :one", &free)
-                .expression_attribute_values(":one", number(1));
-            let update = lease::taking(update, &partition::channel(of), owner, clock);
-            let counted = update.customize().config_override(once()).send().await;
-            if let Some(counted) = conditional(OPERATION, counted)? {
-                let before = counted.attributes.unwrap_or_default();
-                let lease: LeaseRow = read(OPERATION, before.clone())?;
-                return Ok(CountedOut {
-                    vacated_at: was_last(OPERATION, before)?.then_some(clock),
-                    lease: Some(lease.taken_by(owner)),
-                });
+        let (mut owner, mut is_last) = (owner, false);
+        for _ in 0..COUNT_ATTEMPTS {
+            let update = self.counting_down(of, owner, is_last, clock);
+            let once = SdkConfig::builder().retry_config(RetryConfig::disabled());
+            let counted = update.customize().config_override(once).send().await;
+            let error = match counted {
+                Ok(counted) => {
+                    let vacated_at = is_last.then_some(clock);
+                    let Some(owner) = owner else {
+                        return Ok(CountedOut {
+                            vacated_at,
+                            lease: None,
+                        });
+                    };
+                    let before: LeaseRow = read(OPERATION, counted.attributes.unwrap_or_default())?;
+                    let lease = Some(before.taken_by(owner));
+                    return Ok(CountedOut { vacated_at, lease });
+                }
+                Err(error) => error,
+            };
+            let Some(UpdateItemError::ConditionalCheckFailedException(failed)) =
+                error.as_service_error()
+            else {
+                return Err(fault(OPERATION, error));
+            };
+            // Nothing was written, so another attempt is none too many.
+            let found = failed.item.clone().unwrap_or_default();
+            if owner.is_some() && !lease::is_free(OPERATION, found.clone())? {
+                owner = None;
             }
+            let row: ChannelRow = read(OPERATION, found)?;
+            if row.subscribers <= 0 {
+                // It was already corrected to none.
+                return Ok(CountedOut::default());
+            }
+            is_last = row.subscribers == 1;
         }
-        let update = counting("", "", "").customize().config_override(once());
-        let Some(counted) = conditional(OPERATION, update.send().await)? else {
-            // It was already corrected to none.
-            return Ok(CountedOut::default());
-        };
-        let before = counted.attributes.unwrap_or_default();
-        Ok(CountedOut {
-            vacated_at: was_last(OPERATION, before)?.then_some(clock),
-            lease: None,
-        })
+        tracing::warn!(channel = %of.channel, "count left too high: it changes too fast");
+        Ok(CountedOut::default())
     }
 
-    /// Sets the count to none after a consistent query found nobody, unless somebody was counted
-    /// since, or so lately that the row may still be on its way. Answers when, if it has. One write;
-    /// may be repeated.
+    /// What counts one subscriber less: the last one, or one of several.
+    fn counting_down(
+        &self,
+        of: &ChannelKey,
+        owner: Option<&str>,
+        is_last: bool,
+        clock: UnixMillis,
+    ) -> UpdateItemFluentBuilder {
+        let update = self
+            .update_channel(of)
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":clock", number(clock.0))
+            // What was there before says how the lease was left.
+            .return_values(ReturnValue::AllOld)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let (mut set, mut remove, mut add) = (vec!["vacated_at = :clock"], "", Vec::new());
+        let mut condition = if is_last {
+            set.push("subscribers = :none");
+            remove = " REMOVE #occupied";
+            "subscribers = :one".to_owned()
+        } else {
+            add.push("subscribers :less");
+            "subscribers > :one".to_owned()
+        };
+        let mut update = if is_last {
+            update
+                .expression_attribute_names("#occupied", OCCUPIED_SHARD)
+                .expression_attribute_values(":none", number(0))
+        } else {
+            update.expression_attribute_values(":less", number(-1))
+        };
+        if let Some(owner) = owner {
+            set.push(lease::TAKE);
+            add.push("changes :one");
+            condition = format!("{condition} AND ({})", lease::FREE);
+            update = lease::taking(update, &partition::channel(of), owner, clock);
+        }
+        let clause = |keyword: &str, parts: &[&str]| match parts {
+            [] => String::new(),
+            parts => format!("{keyword} {}", parts.join(", ")),
+        };
+        update
+            .update_expression(format!(
+                "{}{remove} {}",
+                clause("SET", &set),
+                clause("ADD", &add)
+            ))
+            .condition_expression(condition)
+    }
+
+    /// Sets the count to none, and takes the channel out of the index, after a consistent query found
+    /// nobody, unless somebody was counted since, or so lately that the row may still be on its way.
+    /// Answers when, if it has. One write; may be repeated.
     ///
     /// # Errors
     /// [`Fault::Table`]: the count may stay too high.
@@ -258,36 +318,15 @@ impl Table {
         let clock = crate::aws::now();
         let update = self
             .update_channel(of)
-            .update_expression("SET subscribers = :none, vacated_at = :clock")
+            .update_expression("SET subscribers = :none, vacated_at = :clock REMOVE #occupied")
             .condition_expression("subscribers = :seen AND joined_at < :settled")
+            .expression_attribute_names("#occupied", OCCUPIED_SHARD)
             .expression_attribute_values(":none", number(0))
             .expression_attribute_values(":clock", number(clock.0))
             .expression_attribute_values(":seen", number(seen))
             .expression_attribute_values(":settled", number(at.minus_secs(JOIN_GRACE_SECS).0));
         let corrected = conditional("correct count", update.send().await)?;
         Ok(corrected.map(|_| clock))
-    }
-
-    /// Reads whether anybody is on a channel: one consistent read.
-    ///
-    /// # Errors
-    /// [`Fault::Table`], [`Fault::Row`].
-    pub async fn vacancy(&self, of: &ChannelKey) -> Result<Vacancy, Fault> {
-        const OPERATION: &str = "read vacancy";
-        let get = self
-            .client
-            .get_item()
-            .table_name(&self.name)
-            .key(PARTITION_KEY, string(partition::channel(of)))
-            .key(SORT_KEY, string(partition::CHANNEL))
-            .consistent_read(true);
-        let found = get.send().await.map_err(|error| fault(OPERATION, error))?;
-        let row: ChannelRow = read(OPERATION, found.item.unwrap_or_default())?;
-        Ok(Vacancy {
-            subscribers: u64::try_from(row.subscribers).unwrap_or(0),
-            shards: row.shards(),
-            vacated_at: row.vacated_at,
-        })
     }
 
     /// Notes that somebody was told that a cache channel has nothing to show, unless that was noted a
@@ -309,9 +348,4 @@ impl Table {
         let noted = conditional("note cache miss", update.send().await)?;
         Ok(noted.is_some())
     }
-}
-
-/// Whether one was counted that was the last.
-fn was_last(operation: &'static str, before: Item) -> Result<bool, Fault> {
-    read::<ChannelRow>(operation, before).map(|row| row.subscribers == 1)
 }

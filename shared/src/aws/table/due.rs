@@ -34,12 +34,16 @@ pub struct DuePage {
     pub next: Option<HashMap<String, AttributeValue>>,
 }
 
+/// A number for a text, always the same, spread over all there are.
+pub(super) fn hash(text: &str) -> u32 {
+    text.bytes().fold(0, |hash: u32, byte| {
+        (hash.rotate_left(5) ^ u32::from(byte)).wrapping_mul(0x9E37_79B9)
+    })
+}
+
 /// The index partition of the row with this partition key.
 pub(super) fn shard_of(partition: &str) -> AttributeValue {
-    let hash = partition.bytes().fold(0_u32, |hash, byte| {
-        (hash.rotate_left(5) ^ u32::from(byte)).wrapping_mul(0x9E37_79B9)
-    });
-    string((hash % DUE_SHARDS).to_string())
+    string((hash(partition) % DUE_SHARDS).to_string())
 }
 
 impl Table {

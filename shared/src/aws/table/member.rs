@@ -141,8 +141,37 @@ impl Table {
     /// # Errors
     /// [`Fault::Table`], [`Fault::Row`].
     pub async fn members(&self, of: &ChannelKey) -> Result<Vec<MemberRow>, Fault> {
-        const OPERATION: &str = "read members";
         let mut rows = Vec::new();
+        self.each_member(of, |row| rows.push(row)).await?;
+        Ok(rows)
+    }
+
+    /// Reads the ids of the users who are there, in their order. It costs what [`Table::members`]
+    /// does, but holds no more than a page of rows.
+    ///
+    /// # Errors
+    /// [`Fault::Table`], [`Fault::Row`].
+    pub async fn users_there(
+        &self,
+        of: &ChannelKey,
+        now: UnixMillis,
+    ) -> Result<Vec<String>, Fault> {
+        let mut user_ids = Vec::new();
+        let mut note = |row: MemberRow| {
+            if row.member.is_there(now) {
+                user_ids.push(row.member.user.id().to_owned());
+            }
+        };
+        self.each_member(of, &mut note).await?;
+        Ok(user_ids)
+    }
+
+    async fn each_member(
+        &self,
+        of: &ChannelKey,
+        mut see: impl FnMut(MemberRow),
+    ) -> Result<(), Fault> {
+        const OPERATION: &str = "read members";
         let mut start = None;
         loop {
             let query = self
@@ -158,11 +187,11 @@ impl Table {
                 .await
                 .map_err(|error| fault(OPERATION, error))?;
             for row in page.items.unwrap_or_default() {
-                rows.push(MemberRow::read(OPERATION, row)?);
+                see(MemberRow::read(OPERATION, row)?);
             }
             start = page.last_evaluated_key.filter(|key| !key.is_empty());
             if start.is_none() {
-                return Ok(rows);
+                return Ok(());
             }
         }
     }

@@ -16,8 +16,8 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use super::batch::READ_ROWS_MAX;
 use super::lease::{CLAIMS, GIVE_BACK, LeaseRow};
 use super::{
-    Item, Lease, LeaseOn, Released, Table, UserKey, conditional, item, lease, number, partition,
-    read, string,
+    Item, Lease, LeaseOn, Released, Table, UserKey, conditional, fault, item, lease, number,
+    partition, read, string,
 };
 use crate::aws::now;
 use crate::error::Fault;
@@ -222,6 +222,24 @@ impl Table {
         Ok(held.map_or(Released::Lost, |lease| {
             Released::Changed(UserLease { lease, state })
         }))
+    }
+
+    /// Reads where a user is signed in; `None`: there is no row. One consistent read.
+    ///
+    /// # Errors
+    /// [`Fault::Table`].
+    pub async fn user_state(&self, of: &UserKey) -> Result<Option<UserState>, Fault> {
+        let get = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .set_key(Some(key(of)))
+            .consistent_read(true);
+        let found = get
+            .send()
+            .await
+            .map_err(|error| fault("read user", error))?;
+        Ok(found.item.as_ref().map(state))
     }
 
     /// Whether each of up to 100 users is online, in their order: one consistent read of them

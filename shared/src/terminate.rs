@@ -1,0 +1,67 @@
+//! Ending the connections of a user.
+//!
+//! # The order of writes, what a half-done one leaves, and who repairs it
+//!
+//! For each connection on which the user is signed in: (1) it is told why, (2) it is closed, (3) it is
+//! forgotten (see `lifecycle.rs`). What a crash leaves is found by the same call again; and a
+//! connection that is closed and not forgotten is forgotten by its `$disconnect`, by whoever posts to
+//! it next, or by the reaper.
+
+use futures_util::{StreamExt as _, stream};
+
+use crate::aws::Services;
+use crate::aws::connections::Payload;
+use crate::aws::table::UserKey;
+use crate::error::{Fault, Rejection};
+use crate::fanout;
+use crate::frame;
+use crate::lifecycle;
+use crate::limits::{POST_CONCURRENCY, REAPED_INLINE_MAX};
+use crate::socket_id::ConnectionId;
+use crate::time::UnixMillis;
+
+/// Ends all connections on which a user is signed in. One read; for each connection a post, a close,
+/// and what [`lifecycle::forget`] costs. Of a user who is signed in on more than 20 the others are
+/// closed and left to the reaper, at one write each.
+///
+/// # Errors
+/// [`Fault`]: some may still be open, or not be forgotten; doing it again is safe.
+pub async fn terminate(services: &Services, of: &UserKey, now: UnixMillis) -> Result<(), Fault> {
+    let Some(state) = services.table.user_state(of).await? else {
+        return Ok(());
+    };
+    let live = state
+        .connections
+        .into_iter()
+        .filter(|(_, expires_at)| *expires_at > now);
+    let notice = &Payload::from(frame::error(&Rejection::Terminated));
+    let ends: Vec<_> = live
+        .enumerate()
+        .map(|(place, (id, _))| async move {
+            end(services, &id, notice, place < REAPED_INLINE_MAX, now).await
+        })
+        .collect();
+    let results: Vec<Result<(), Fault>> = stream::iter(ends)
+        .buffer_unordered(POST_CONCURRENCY)
+        .collect()
+        .await;
+    results.into_iter().collect()
+}
+
+async fn end(
+    services: &Services,
+    id: &ConnectionId,
+    notice: &Payload,
+    forgets: bool,
+    now: UnixMillis,
+) -> Result<(), Fault> {
+    // Whether it hears of it or not, it is closed.
+    fanout::post_to(services, id, notice).await;
+    // One that may still be open stays the user's, so that it is found again.
+    services.connections.close(id).await?;
+    if forgets {
+        lifecycle::forget(services, id, now).await
+    } else {
+        lifecycle::abandon(services, id, now).await
+    }
+}
