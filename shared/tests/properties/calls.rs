@@ -143,10 +143,11 @@ proptest! {
         // A space may be a plus in a query, not in a path.
         let escape = |text: &str| escaped(text, &style).replace('+', "%20").replace('/', "%2F");
         let path = format!("/apps/1/channels/{}", escape(&name));
-        match must(parse("GET", &path, "", b"", None))? {
-            ApiCall::ShowChannel { channel, .. } => prop_assert_eq!(channel.as_str(), name),
-            other => prop_assert!(false, "{other:?}"),
-        }
+        let call = must(parse("GET", &path, "", b"", None))?;
+        let ApiCall::ShowChannel { channel, .. } = &call else {
+            return Err(TestCaseError::fail(format!("{call:?}")));
+        };
+        prop_assert_eq!(channel.as_str(), name);
         let path = format!("/users/{}/terminate_connections", escape(&user_id));
         let terminate = ApiCall::TerminateConnections { user_id };
         prop_assert_eq!(parse("POST", &path, "", b"{}", None), Ok(terminate));
