@@ -4,12 +4,12 @@ use functions::greet::{GreetLayer, Pending};
 use functions::websocket::{Answer, WebSocketEvent};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, Runtime, service_fn};
 use serde::{Deserialize, Serialize};
+use shared::admission::{self, Greeting, Upgrade};
 use shared::app::Apps;
 use shared::aws::Services;
 use shared::aws::invoke::SelfInvoker;
 use shared::config::GreetVia;
 use shared::config::variable::{LATER_QUEUE_URL, WEBHOOK_QUEUE_URL};
-use shared::lifecycle::{self, Greeting, Upgrade};
 
 /// The query parameters that the path becomes, and the protocol's own.
 const APP_KEY: &str = "app_key";
@@ -41,7 +41,7 @@ impl Connect {
     async fn handle(self, event: Event) -> Result<Answer, Diagnostic> {
         match event {
             Event::Greet(Greet { greet }) => {
-                lifecycle::greet(&self.services, greet, functions::now()).await;
+                admission::greet(&self.services, greet, functions::now()).await;
                 Ok(Answer::OK)
             }
             Event::Upgrade(event) => self.admit(event).await,
@@ -58,7 +58,7 @@ impl Connect {
             id: event.request_context.connection_id,
             connected_at: event.request_context.connected_at,
         };
-        let admitted = lifecycle::admit(&self.services, &self.apps, upgrade, now).await;
+        let admitted = admission::admit(&self.services, &self.apps, upgrade, now).await;
         match (
             admitted.map_err(|fault| functions::failed(&fault))?,
             self.invoker,

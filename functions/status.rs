@@ -1,55 +1,38 @@
-//! `GET /status/{key}?channels=…&after=…`: the polling fallback.
+//! `GET /status/{key}?channels=…`: the polling fallback.
 
-use functions::http::{json, received_at, respond, with};
-use lambda_http::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use functions::browsers::{open, preflight};
+use functions::http::{if_none_match, json, origin, received_at, respond, with};
+use lambda_http::http::{HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Error, Request, RequestExt as _, Response, service_fn};
 use shared::app::Apps;
 use shared::aws::Services;
+use shared::config::variable::CURSOR_KEY;
+use shared::cursor::CursorKey;
 use shared::error::Rejection;
-use shared::{cursor, replay};
+use shared::follow::{self, Poll};
+use shared::reading::Asked;
 
-/// What every answer carries: any page may poll, and no cache may keep what it reads.
-const HEADERS: [(HeaderName, HeaderValue); 3] = [
-    (
-        header::ACCESS_CONTROL_ALLOW_ORIGIN,
-        HeaderValue::from_static("*"),
-    ),
-    (
-        header::ACCESS_CONTROL_EXPOSE_HEADERS,
-        HeaderValue::from_static("Retry-After"),
-    ),
-    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-];
-
-/// What a browser is told that asks first.
-const PREFLIGHT: [(HeaderName, HeaderValue); 3] = [
-    (
-        header::ACCESS_CONTROL_ALLOW_METHODS,
-        HeaderValue::from_static("GET, OPTIONS"),
-    ),
-    (
-        header::ACCESS_CONTROL_ALLOW_HEADERS,
-        HeaderValue::from_static("*"),
-    ),
-    (
-        header::ACCESS_CONTROL_MAX_AGE,
-        HeaderValue::from_static("86400"),
-    ),
-];
+/// No cache may keep what is one reader's own.
+const OWN: HeaderValue = HeaderValue::from_static("no-store");
+/// What is anybody's may be kept for a second: all who ask at once are one.
+const ANYBODYS: HeaderValue = HeaderValue::from_static("public, max-age=1");
 
 async fn poll(
     services: &Services,
     apps: &Apps,
+    key: &CursorKey,
     request: &Request,
 ) -> Result<Response<Body>, shared::error::Error> {
-    let key = request
-        .raw_http_path()
-        .strip_prefix("/status/")
-        .ok_or(Rejection::NotFound)?;
-    let app = apps.by_key(key).ok_or(Rejection::UnknownKey)?;
-    let positions = cursor::parse(request.uri().query().unwrap_or_default())?;
-    let poll = replay::poll(services, app, positions, received_at(request)).await?;
-    let response = json(StatusCode::OK, &poll);
+    let app_key = request.raw_http_path().strip_prefix("/status/");
+    let app = apps
+        .by_key(app_key.ok_or(Rejection::NotFound)?)
+        .ok_or(Rejection::UnknownKey)?;
+    if !app.settings().admits_origin(origin(request)) {
+        return Err(Rejection::OriginRefused.into());
+    }
+    let asked = Asked::parse(request.uri().query().unwrap_or_default(), None)?;
+    let poll = follow::poll(services, app, key, asked, received_at(request)).await?;
+    let response = answer(&poll, if_none_match(request));
     Ok(with(
         response,
         header::RETRY_AFTER,
@@ -57,29 +40,44 @@ async fn poll(
     ))
 }
 
-async fn answer(
+/// The answer; without a body for whoever has it already.
+fn answer(poll: &Poll, has: Option<&str>) -> Response<Body> {
+    let mut response = json(StatusCode::OK, poll);
+    if poll.cursor.is_some() {
+        return response;
+    }
+    let tag = poll.tag();
+    if has.is_some_and(|has| has == tag) {
+        response = Response::new(Body::Empty);
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+    }
+    let response = with(response, header::CACHE_CONTROL, ANYBODYS);
+    match HeaderValue::from_str(&tag) {
+        Ok(tag) => with(response, header::ETAG, tag),
+        Err(_) => response,
+    }
+}
+
+async fn answered(
     services: &Services,
     apps: &Apps,
+    key: &CursorKey,
     request: Request,
 ) -> Result<Response<Body>, Error> {
-    let response = if request.method() == Method::OPTIONS {
-        let mut response = Response::new(Body::Empty);
-        *response.status_mut() = StatusCode::NO_CONTENT;
-        response.headers_mut().extend(PREFLIGHT);
-        response
+    let mut response = if request.method() == Method::OPTIONS {
+        preflight()
     } else {
-        respond(poll(services, apps, &request).await)
+        respond(poll(services, apps, key, &request).await)
     };
-    Ok(HEADERS
-        .into_iter()
-        .fold(response, |response, (name, value)| {
-            with(response, name, value)
-        }))
+    let headers = response.headers_mut();
+    headers.entry(header::CACHE_CONTROL).or_insert(OWN);
+    Ok(open(response))
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let config = functions::start();
+    let config = functions::start_with(&[CURSOR_KEY]);
+    let key = config.cursor_key.as_ref().ok_or("no key for cursors")?;
     let (services, apps) = (&Services::new(&config), &config.apps);
-    functions::http::run(service_fn(|request| answer(services, apps, request))).await
+    functions::http::run(service_fn(|request| answered(services, apps, key, request))).await
 }

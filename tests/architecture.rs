@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tests::workspace;
 
 /// The modules of `shared` that know values alone.
-const PURE: [&str; 18] = [
+const PURE: [&str; 19] = [
     "api",
     "app",
     "channel",
@@ -18,6 +18,7 @@ const PURE: [&str; 18] = [
     "limits",
     "presence",
     "rate",
+    "reading",
     "settings",
     "signature",
     "socket_id",
@@ -28,11 +29,13 @@ const PURE: [&str; 18] = [
     "webhook",
 ];
 /// Those that know the pure ones and the edge.
-const USE_CASES: [&str; 20] = [
+const USE_CASES: [&str; 23] = [
+    "admission",
     "announce",
     "answer",
     "attend",
     "fanout",
+    "follow",
     "issue",
     "later",
     "lifecycle",
@@ -45,6 +48,7 @@ const USE_CASES: [&str; 20] = [
     "relay",
     "replay",
     "reply",
+    "stream",
     "subscribe",
     "users",
     "subscription_count",

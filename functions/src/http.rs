@@ -1,9 +1,12 @@
 //! The HTTP functions' side of API Gateway: a request as the signature sees it, and a result as a
 //! response.
 
+use std::convert::Infallible;
+
+use bytes::Bytes;
 use lambda_http::http::{HeaderName, HeaderValue, StatusCode, header};
 use lambda_http::request::{LambdaRequest, RequestContext};
-use lambda_http::{Adapter, Body, Request, RequestExt as _, Response};
+use lambda_http::{Adapter, Body, Request, RequestExt as _, Response, StreamAdapter};
 use lambda_runtime::LambdaEvent;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -16,8 +19,17 @@ use tower::{Service, ServiceExt as _};
 /// Seconds after which to come back when the table is at its limit.
 const BUSY_RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
-/// The one header that is read: what makes a repeated call known as one.
+/// What makes a repeated call known as one.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// Where a browser says how far it had come with a stream.
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// The headers that are read.
+const READ: [HeaderName; 4] = [
+    IDEMPOTENCY_KEY,
+    LAST_EVENT_ID,
+    header::IF_NONE_MATCH,
+    header::ORIGIN,
+];
 
 /// Runs an HTTP function.
 ///
@@ -54,16 +66,34 @@ where
     Ok(to_raw_value(&response)?)
 }
 
-/// Takes the headers off a request, all but [`IDEMPOTENCY_KEY`]: no function reads another, and
+/// Runs a function whose responses are streamed.
+///
+/// # Errors
+/// When the runtime ends.
+pub async fn run_streaming<'a, S, B>(handler: S) -> Result<(), lambda_http::Error>
+where
+    S: Service<Request, Response = Response<B>, Error = lambda_http::Error> + 'a,
+    S::Future: Send + 'a,
+    B: http_body::Body<Data = Bytes, Error = Infallible> + Unpin + Send + 'static,
+{
+    let adapter = StreamAdapter::from(handler);
+    let service = adapter.map_request(|mut event: LambdaEvent<LambdaRequest>| {
+        strip(&mut event.payload);
+        event
+    });
+    lambda_runtime::run(service).await
+}
+
+/// Takes the headers off a request that no function reads:
 /// `lambda_http` builds a URL of some, and panics when a client makes them such that it is none.
 fn strip(request: &mut LambdaRequest) {
     // The routes are an HTTP API's, payload format 2.0; the others have no path and get a 404.
     if let LambdaRequest::ApiGatewayV2(request) = request {
-        let kept = request.headers.remove(IDEMPOTENCY_KEY);
+        let kept = READ.map(|name| (request.headers.remove(&name), name));
         request.headers.clear();
-        request
-            .headers
-            .extend(kept.map(|value| (IDEMPOTENCY_KEY, value)));
+        for (value, name) in kept {
+            request.headers.extend(value.map(|value| (name, value)));
+        }
         request.request_context.domain_name = None;
     }
 }
@@ -96,8 +126,31 @@ pub fn signed(request: &Request) -> SignedRequest<'_> {
 /// The key in the header `Idempotency-Key`; an empty one, which is none, when it is no text.
 #[must_use]
 pub fn idempotency_key(request: &Request) -> Option<&str> {
-    let value = request.headers().get(IDEMPOTENCY_KEY)?;
+    text(request, &IDEMPOTENCY_KEY)
+}
+
+/// The cursor in the header `Last-Event-ID`.
+#[must_use]
+pub fn last_event_id(request: &Request) -> Option<&str> {
+    text(request, &LAST_EVENT_ID)
+}
+
+/// What a header says; an empty text when it is none.
+fn text<'a>(request: &'a Request, name: &HeaderName) -> Option<&'a str> {
+    let value = request.headers().get(name)?;
     Some(value.to_str().unwrap_or_default())
+}
+
+/// The page's origin.
+#[must_use]
+pub fn origin(request: &Request) -> Option<&str> {
+    text(request, &header::ORIGIN)
+}
+
+/// The tag of what the caller has already.
+#[must_use]
+pub fn if_none_match(request: &Request) -> Option<&str> {
+    text(request, &header::IF_NONE_MATCH)
 }
 
 /// Whether a path is `/apps/{app_id}/{call}`.
@@ -163,12 +216,16 @@ pub fn respond(result: Result<Response<Body>, Error>) -> Response<Body> {
         Ok(response) => response,
         Err(Error::Rejected(rejection)) => {
             let status = StatusCode::from_u16(rejection.status());
-            json(
+            let refusal = json(
                 status.unwrap_or(StatusCode::BAD_REQUEST),
                 &Refusal {
                     error: &rejection.to_string(),
                 },
-            )
+            );
+            match rejection.retry_after_secs() {
+                Some(secs) => with(refusal, header::RETRY_AFTER, HeaderValue::from(secs)),
+                None => refusal,
+            }
         }
         Err(Error::Fault(fault)) => {
             tracing::error!(error = chain(&fault), "failed");

@@ -1,6 +1,7 @@
 //! What the function binaries have in common: how one starts, the shapes of API Gateway's and SQS's
 //! events, how a result becomes a response, and the greeting that follows one.
 
+pub mod browsers;
 pub mod greet;
 pub mod http;
 pub mod invocation;
@@ -16,7 +17,7 @@ use shared::time::UnixMillis;
 use tracing_subscriber::EnvFilter;
 
 /// The name of each function: its binary, its Lambda, its row in the template.
-pub const FUNCTIONS: [&str; 9] = [
+pub const FUNCTIONS: [&str; 10] = [
     "connect",
     "disconnect",
     "fanout",
@@ -24,6 +25,7 @@ pub const FUNCTIONS: [&str; 9] = [
     "publisher",
     "reaper",
     "status",
+    "stream",
     "token",
     "webhook",
 ];

@@ -8,7 +8,9 @@ use clap::{Parser, ValueEnum};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::app::Apps;
-use shared::limits::{CONNECTION_AGE_MAX_SECS, CONNECTION_LIFE_SECS, WEBHOOK_PATIENCE_SECS};
+use shared::limits::{
+    CONNECTION_AGE_MAX_SECS, CONNECTION_LIFE_SECS, STREAM_LIFE_SECS, WEBHOOK_PATIENCE_SECS,
+};
 
 /// Runs the whole system on one machine: the real functions behind a gateway, on an embedded
 /// DynamoDB.
@@ -35,6 +37,14 @@ pub struct Args {
     /// Environments a function may run in at once.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     pub concurrency: u16,
+
+    /// Streams and sessions at once: environments of each of the functions that stream.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub streams: u16,
+
+    /// Seconds after which a stream ends, and its reader comes back.
+    #[arg(long, value_name = "SECONDS", default_value_t = STREAM_LIFE_SECS, value_parser = clap::value_parser!(u64).range(1..=840))]
+    pub stream_life: u64,
 
     /// Keeps the table in this file; without it, in memory.
     #[arg(long, value_name = "FILE")]

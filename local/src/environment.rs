@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
-use crate::function::{Call, Function, Invocation, Job, Outcome, error_body};
+use crate::function::{Begun, Call, Function, Invocation, Job, Outcome, error_body};
 use crate::settings::{ACCOUNT_ID, REGION, Settings};
 use crate::stop::Stop;
 
@@ -46,10 +46,8 @@ pub(crate) async fn run(
         Ok(child) => child,
         Err(error) => {
             let message = format!("RequestId: {} Error: {error}", first.request_id);
-            let _ = first.reply.send(Outcome::Failed(error_body(
-                "Runtime.InvalidEntrypoint",
-                &message,
-            )));
+            let failed = Outcome::Failed(error_body("Runtime.InvalidEntrypoint", &message));
+            let _ = first.reply.send(Begun::Whole(failed));
             return None;
         }
     };
@@ -141,9 +139,8 @@ impl Environment<'_> {
         let mut poll = match self.poll(started + INIT_PATIENCE).await {
             Ok(poll) => poll,
             Err(end) => {
-                let _ = job
-                    .reply
-                    .send(self.failure(&job.request_id, end, INIT_PATIENCE));
+                let failure = self.failure(&job.request_id, end, INIT_PATIENCE);
+                let _ = job.reply.send(Begun::Whole(failure));
                 return;
             }
         };
@@ -202,8 +199,8 @@ impl Environment<'_> {
                     if let Some(reply) = reply.take() {
                         let message =
                             format!("RequestId: {request_id} Error: no response was given");
-                        let _ =
-                            reply.send(Outcome::Failed(error_body("Runtime.NoResponse", &message)));
+                        let failed = Outcome::Failed(error_body("Runtime.NoResponse", &message));
+                        let _ = reply.send(Begun::Whole(failed));
                     }
                     return Some(poll);
                 }
@@ -211,15 +208,14 @@ impl Environment<'_> {
                     request_id: of,
                     body,
                 }) if of == request_id => {
-                    reply
-                        .take()
-                        .map(|reply| reply.send(Outcome::Answered(body)));
+                    reply.take().map(|reply| reply.send(body));
                 }
                 Ok(Call::Error {
                     request_id: of,
                     body,
                 }) if of == request_id => {
-                    reply.take().map(|reply| reply.send(Outcome::Failed(body)));
+                    let failed = Begun::Whole(Outcome::Failed(body));
+                    reply.take().map(|reply| reply.send(failed));
                 }
                 // About an earlier one: nobody waits for it.
                 Ok(
@@ -227,7 +223,7 @@ impl Environment<'_> {
                 ) => {}
                 Err(end) => {
                     let failure = self.failure(&request_id, end, self.function.timeout);
-                    reply.take().map(|reply| reply.send(failure));
+                    reply.take().map(|reply| reply.send(Begun::Whole(failure)));
                     return None;
                 }
             }

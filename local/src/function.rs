@@ -8,10 +8,29 @@ use bytes::Bytes;
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::settings::timeout;
+/// A part of a response that comes bit by bit; an error where its function ended in the middle.
+pub type Chunk = Result<Bytes, Broken>;
 
-/// Invocations of one function that may wait for an environment; beyond it they are throttled.
-const WAITING_MAX: usize = 1_024;
+/// A response ended before it was whole.
+#[derive(Clone, Copy, Debug)]
+pub struct Broken;
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the function ended in the middle of its response")
+    }
+}
+
+impl std::error::Error for Broken {}
+
+/// A response as it begins: all of it, or its first bit with more to come.
+#[derive(Debug)]
+pub enum Begun {
+    /// All of it, or why there is none.
+    Whole(Outcome),
+    /// Chunks, as the function sends them.
+    Stream(mpsc::Receiver<Chunk>),
+}
 
 /// Lambda's error object.
 #[must_use]
@@ -39,7 +58,7 @@ pub struct Job {
     /// The event.
     pub payload: Bytes,
     /// Who wants to know.
-    pub reply: oneshot::Sender<Outcome>,
+    pub reply: oneshot::Sender<Begun>,
 }
 
 /// What an environment says.
@@ -52,7 +71,7 @@ pub enum Call {
         /// Which.
         request_id: String,
         /// The response.
-        body: Bytes,
+        body: Begun,
     },
     /// One has failed.
     Error {
@@ -80,13 +99,22 @@ pub struct Invocation {
     pub payload: Bytes,
 }
 
+/// How much of a function there may be at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Environments.
+    pub concurrency: usize,
+    /// Invocations that may wait for one; beyond it they are throttled.
+    pub waiting: usize,
+}
+
 /// One function.
 pub struct Function {
     /// Its name, which is its binary's.
     pub name: &'static str,
     /// How long an invocation may take.
     pub timeout: Duration,
-    concurrency: usize,
+    bounds: Bounds,
     pool: Mutex<Pool>,
 }
 
@@ -110,13 +138,13 @@ pub enum Placed {
 }
 
 impl Function {
-    /// A function that nothing runs yet, in up to so many environments.
+    /// A function that nothing runs yet.
     #[must_use]
-    pub fn new(name: &'static str, concurrency: usize) -> Self {
+    pub fn new(name: &'static str, timeout: Duration, bounds: Bounds) -> Self {
         Self {
             name,
-            timeout: timeout(name),
-            concurrency,
+            timeout,
+            bounds,
             pool: Mutex::default(),
         }
     }
@@ -136,11 +164,11 @@ impl Function {
                 Err(refused) => job = refused.into_inner(),
             }
         }
-        if pool.running < self.concurrency {
+        if pool.running < self.bounds.concurrency {
             pool.running += 1;
             return Placed::Start(job);
         }
-        if pool.waiting.len() >= WAITING_MAX {
+        if pool.waiting.len() >= self.bounds.waiting {
             return Placed::Full;
         }
         pool.waiting.push_back(job);

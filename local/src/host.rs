@@ -9,8 +9,11 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use crate::environment;
-use crate::function::{Call, Function, Job, Outcome, Placed, error_body};
-use crate::settings::Settings;
+use crate::function::{Begun, Bounds, Call, Function, Job, Outcome, Placed, error_body};
+use crate::settings::{Settings, is_streaming, timeout};
+
+/// Invocations of a function that may wait for an environment; on AWS there would be more of those.
+const WAITING_MAX: usize = 1_024;
 
 /// How often Lambda repeats an asynchronous invocation that fails.
 const ASYNC_ATTEMPTS: usize = 3;
@@ -27,10 +30,30 @@ struct Inner {
 }
 
 impl Host {
-    /// A host that has started nothing yet. `concurrency` is each function's.
+    /// A host that has started nothing yet. `concurrency` is each function's; that of those which
+    /// stream is theirs alone, and nothing waits for it: each response may take minutes.
     #[must_use]
-    pub fn new(names: &[&'static str], concurrency: usize, settings: Settings) -> Self {
-        let function = |&name: &&'static str| (name, Arc::new(Function::new(name, concurrency)));
+    pub fn new(
+        names: &[&'static str],
+        concurrency: usize,
+        streams: usize,
+        settings: Settings,
+    ) -> Self {
+        let function = |&name: &&'static str| {
+            let bounds = if is_streaming(name) {
+                Bounds {
+                    concurrency: streams,
+                    waiting: 0,
+                }
+            } else {
+                Bounds {
+                    concurrency,
+                    waiting: WAITING_MAX,
+                }
+            };
+            let timeout = timeout(name, settings.stream_life);
+            (name, Arc::new(Function::new(name, timeout, bounds)))
+        };
         Self(Arc::new(Inner {
             functions: names.iter().map(function).collect(),
             environments: Mutex::default(),
@@ -44,13 +67,32 @@ impl Host {
         self.0.functions.contains_key(function)
     }
 
-    /// Runs a function and waits for its response. A function that does not exist fails.
+    /// Runs a function and waits for all of its response. A function that does not exist fails.
     pub async fn invoke(&self, function: &str, payload: Bytes) -> Outcome {
+        let mut chunks = match self.begin(function, payload).await {
+            Begun::Whole(outcome) => return outcome,
+            Begun::Stream(chunks) => chunks,
+        };
+        let mut whole = Vec::new();
+        while let Some(chunk) = chunks.recv().await {
+            match chunk {
+                Ok(chunk) => whole.extend_from_slice(&chunk),
+                Err(broken) => {
+                    let body = error_body("Runtime.TruncatedResponse", &broken.to_string());
+                    return Outcome::Failed(body);
+                }
+            }
+        }
+        Outcome::Answered(whole.into())
+    }
+
+    /// Runs a function and waits for the beginning of its response.
+    pub async fn begin(&self, function: &str, payload: Bytes) -> Begun {
         let Some(function) = self.0.functions.get(function) else {
-            return Outcome::Failed(error_body(
+            return Begun::Whole(Outcome::Failed(error_body(
                 "ResourceNotFoundException",
                 "there is no such function",
-            ));
+            )));
         };
         let (reply, answered) = oneshot::channel();
         let job = Job {
@@ -59,10 +101,11 @@ impl Host {
             reply,
         };
         if !self.dispatch(function, job) {
-            return Outcome::Throttled;
+            return Begun::Whole(Outcome::Throttled);
         }
         // Without an answer the system is stopping.
-        answered.await.unwrap_or(Outcome::Throttled)
+        let stopping = |_| Begun::Whole(Outcome::Throttled);
+        answered.await.unwrap_or_else(stopping)
     }
 
     /// Invokes a function as Lambda does when nobody waits for the answer: until it succeeds, a few

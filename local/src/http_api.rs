@@ -33,7 +33,7 @@ pub(crate) async fn call(
         Err(_) => return message(StatusCode::BAD_REQUEST, "Bad Request"),
     };
     let context = HttpContext {
-        route: &route,
+        route: Some(&route),
         request_id: &Uuid::now_v7().to_string(),
         at: Time::now(),
         domain: &gateway.domain,

@@ -30,6 +30,7 @@ pub mod environment;
 pub mod events;
 pub mod faults;
 pub mod function;
+pub mod function_url;
 pub mod gateway;
 pub mod host;
 pub mod http_api;

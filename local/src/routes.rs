@@ -8,14 +8,14 @@ use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, State};
 use axum::response::Response;
-use axum::routing::{MethodRouter, get, options, post};
+use axum::routing::{MethodRouter, any, get, options, post};
 use http::{Request, StatusCode, request};
 use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::events::Route;
 use crate::gateway::Gateway;
-use crate::{http_api, serve, upgrade};
+use crate::{function_url, http_api, serve, upgrade};
 
 /// Lambda's limit for a synchronous event, nearly all of it body.
 const BODY_MAX_BYTES: usize = 6 * 1_024 * 1_024;
@@ -62,6 +62,18 @@ fn http(function: &'static str, method: &'static str, path: &'static str) -> Met
     }
 }
 
+/// A function URL behind CloudFront.
+fn url(function: &'static str) -> MethodRouter<Gateway> {
+    any(
+        async move |State(gateway): State<Gateway>,
+                    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+                    parts: request::Parts,
+                    body: Result<Bytes, BytesRejection>| {
+            function_url::call(gateway, function, peer, parts, body).await
+        },
+    )
+}
+
 async fn ready() -> Response {
     serve::json(StatusCode::OK, &json!({ "ready": true }))
 }
@@ -106,6 +118,9 @@ pub const ROUTES: [(&str, &str, &str); 12] = [
     ("status", "OPTIONS", "/status/{key}"),
 ];
 
+/// The functions that are called by their URLs, each with the paths that CloudFront sends there.
+pub const URLS: [(&str, &str); 1] = [("stream", "/stream/{key}")];
+
 fn router(gateway: Gateway) -> Router {
     let mut router = Router::new()
         .route("/ready", get(ready))
@@ -114,6 +129,9 @@ fn router(gateway: Gateway) -> Router {
         .route("/token/{token}/app/{key}", get(socket));
     for (function, method, path) in ROUTES {
         router = router.route(path, http(function, method, path));
+    }
+    for (function, path) in URLS {
+        router = router.route(path, url(function));
     }
     router
         .fallback(nowhere)

@@ -3,20 +3,26 @@
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{DefaultBodyLimit, FromRequest as _, Path, Request, State};
 use axum::response::Response;
 use axum::routing::{get, post};
+use futures_util::StreamExt as _;
 use http::{HeaderValue, StatusCode};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
-use crate::function::{Call, Invocation};
+use crate::function::{Begun, Broken, Call, Invocation, Outcome};
 use crate::host::Host;
 use crate::serve::{self, empty};
 use crate::stop::Stop;
 
 /// Lambda's limit for a response.
 const RESPONSE_MAX_BYTES: usize = 6 * 1_024 * 1_024;
+/// How a function says that its response comes bit by bit.
+const RESPONSE_MODE: &str = "lambda-runtime-function-response-mode";
+/// Bits of a response that may wait to be sent on.
+const STREAM_BUFFER: usize = 16;
+
 /// Answers the environments until the system stops.
 pub(crate) async fn serve(listener: TcpListener, host: Host, stop: Stop) {
     let runtime = Router::new()
@@ -44,9 +50,38 @@ async fn say(host: &Host, environment: &str, call: Call) -> StatusCode {
 async fn response(
     State(host): State<Host>,
     Path((environment, request_id)): Path<(String, String)>,
-    body: Bytes,
+    request: Request,
 ) -> StatusCode {
+    let mode = request.headers().get(RESPONSE_MODE);
+    if mode.is_some_and(|mode| mode == "streaming") {
+        return streaming(&host, &environment, request_id, request.into_body()).await;
+    }
+    let Ok(body) = Bytes::from_request(request, &()).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE;
+    };
+    let body = Begun::Whole(Outcome::Answered(body));
     say(&host, &environment, Call::Response { request_id, body }).await
+}
+
+/// Hands on a response bit by bit. Nobody tells the function that nobody listens any more: as on
+/// Lambda, it goes on to its end.
+async fn streaming(host: &Host, environment: &str, request_id: String, body: Body) -> StatusCode {
+    let (chunks, body_chunks) = mpsc::channel(STREAM_BUFFER);
+    let response = Call::Response {
+        request_id,
+        body: Begun::Stream(body_chunks),
+    };
+    let status = say(host, environment, response).await;
+    let mut body = body.into_data_stream();
+    while let Some(chunk) = body.next().await {
+        let is_broken = chunk.is_err();
+        // It fails when nobody listens.
+        let _ = chunks.send(chunk.map_err(|_| Broken)).await;
+        if is_broken {
+            break;
+        }
+    }
+    status
 }
 
 async fn error(

@@ -14,9 +14,21 @@ pub const REGION: &str = "us-east-1";
 /// The account of everything.
 pub const ACCOUNT_ID: &str = "123456789012";
 
+/// How long a stream may take to end.
+const STREAM_SLACK: Duration = Duration::from_secs(10);
+
+/// Whether a function's response comes bit by bit.
+#[must_use]
+pub fn is_streaming(function: &str) -> bool {
+    ["session", "stream"].contains(&function)
+}
+
 /// How long an invocation may take, and the work after its response with it. As in the template.
 #[must_use]
-pub fn timeout(function: &str) -> Duration {
+pub fn timeout(function: &str, stream_life: Duration) -> Duration {
+    if is_streaming(function) {
+        return stream_life + STREAM_SLACK;
+    }
     Duration::from_secs(match function {
         "connect" | "token" | "status" => 10,
         "message" => 20,
@@ -37,6 +49,8 @@ pub struct Settings {
     pub endpoints: Endpoints,
     /// Where the Runtime API listens.
     pub runtime: SocketAddr,
+    /// How long a stream lasts.
+    pub stream_life: Duration,
     /// Whether the functions' output is kept back.
     pub quiet: bool,
     /// Tells when to end.

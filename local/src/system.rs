@@ -22,6 +22,9 @@ use crate::{binaries, internal, mapping, routes, runtime_api, schedule, serve, t
 /// How long stopping may take: under the 2 s within which everything has to be gone.
 const STOP_PATIENCE: Duration = Duration::from_millis(1_500);
 
+/// What signs cursors: here it is no secret, and cursors are good after a restart, too.
+const CURSOR_KEY: &str = "local-cursor-key-for-this-machine-alone";
+
 /// The stage in the `@connections` endpoint.
 const STAGE: &str = "live";
 
@@ -71,6 +74,8 @@ impl System {
                     args.connection_life_secs().to_string(),
                 ),
                 (variable::PROBE, args.probe.to_string()),
+                (variable::STREAM_LIFE, args.stream_life.to_string()),
+                (variable::CURSOR_KEY, CURSOR_KEY.to_owned()),
                 (variable::WEBHOOKS_TO, args.webhooks_to.as_str().to_owned()),
                 (
                     variable::WEBHOOK_PATIENCE,
@@ -84,13 +89,16 @@ impl System {
                 stage: STAGE,
             },
             runtime: runtime_address,
+            stream_life: Duration::from_secs(args.stream_life),
             quiet: args.quiet,
             stop: stop.clone(),
         };
         if let Some(file) = &args.env_file {
             write_env_file(file, &settings)?;
         }
-        let host = Host::new(&FUNCTIONS, usize::from(args.concurrency), settings);
+        let concurrency = usize::from(args.concurrency);
+        let streams = usize::from(args.streams);
+        let host = Host::new(&FUNCTIONS, concurrency, streams, settings);
         let connections = Arc::new(Connections::default());
         let queues = Queues::new();
         let limits = Limits {

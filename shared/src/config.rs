@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use crate::app::Apps;
-use crate::limits::{CONNECTION_LIFE_SECS, WEBHOOK_PATIENCE_SECS};
+use crate::cursor::CursorKey;
+use crate::limits::{
+    CONNECTION_LIFE_SECS, CURSOR_KEY_MIN_BYTES, STREAM_LIFE_SECS, WEBHOOK_PATIENCE_SECS,
+};
 use crate::settings::Settings;
 use crate::time::UnixMillis;
 
@@ -32,6 +35,11 @@ pub mod variable {
     /// Seconds after which the reaper asks API Gateway whether a connection on a presence channel
     /// is still there, again and again; never when absent or 0.
     pub const PROBE: &str = "PROBE_SECONDS";
+    /// What cursors are signed with: at least 32 bytes. Only functions that read the log for others need
+    /// it.
+    pub const CURSOR_KEY: &str = "CURSOR_KEY";
+    /// Seconds a stream lasts; 300 when absent.
+    pub const STREAM_LIFE: &str = "STREAM_LIFE_SECONDS";
     /// DynamoDB's endpoint; AWS's own when absent.
     pub const DYNAMODB_ENDPOINT: &str = "AWS_ENDPOINT_URL_DYNAMODB";
     /// Lambda's endpoint; AWS's own when absent.
@@ -133,6 +141,10 @@ pub struct Config {
     pub greet_via: GreetVia,
     /// How long connections count as alive.
     pub lives: Lives,
+    /// What cursors are signed with. There for a function that said that it needs it.
+    pub cursor_key: Option<CursorKey>,
+    /// How long a stream lasts.
+    pub stream_life: Duration,
     /// DynamoDB's endpoint; `None` is AWS's own.
     pub dynamodb_endpoint: Option<String>,
     /// Lambda's endpoint; `None` is AWS's own.
@@ -228,6 +240,17 @@ impl Config {
         };
         let webhook_patience =
             Duration::from_secs(seconds(variable::WEBHOOK_PATIENCE, WEBHOOK_PATIENCE_SECS));
+        let stream_life = Duration::from_secs(seconds(variable::STREAM_LIFE, STREAM_LIFE_SECS));
+        let cursor_key = lookup(variable::CURSOR_KEY).and_then(|key| {
+            let key = CursorKey::new(key);
+            if key.is_none() {
+                problems.push(format!(
+                    "{} is under {CURSOR_KEY_MIN_BYTES} bytes",
+                    variable::CURSOR_KEY
+                ));
+            }
+            key
+        });
         let connections_endpoint: http::Uri =
             endpoint.trim_end_matches('/').parse().unwrap_or_default();
         if !endpoint.is_empty()
@@ -265,6 +288,8 @@ impl Config {
                 webhook_patience,
                 greet_via,
                 lives,
+                cursor_key,
+                stream_life,
                 dynamodb_endpoint: lookup(variable::DYNAMODB_ENDPOINT),
                 lambda_endpoint: lookup(variable::LAMBDA_ENDPOINT),
                 sqs_endpoint: lookup(variable::SQS_ENDPOINT),

@@ -1,141 +1,203 @@
-//! Where a poll stands: the channels it asks for and the serial of each after which it reads.
+//! Cursors: where a reader stands, signed, so that it may be kept by the reader itself.
+//!
+//! A cursor is good for one app and one list of channels: both are under its signature, and neither is
+//! in it. What it opens is not in it either: a private channel's reader has a row, and each read looks
+//! whether it is still there.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use subtle::ConstantTimeEq as _;
+use uuid::Uuid;
 
 use crate::channel::Channel;
 use crate::error::Rejection;
-use crate::event::parse_named;
-use crate::limits::{POLL_CHANNELS_MAX, QUERY_MAX_BYTES};
+use crate::limits::CURSOR_KEY_MIN_BYTES;
+use crate::reading::ReaderId;
+use crate::time::UnixMillis;
 
-const CHANNELS: &str = "channels";
-const AFTER: &str = "after";
-const SEPARATOR: char = ',';
+/// The first byte of each: that of another form is refused.
+const VERSION: u8 = 1;
+/// Half of a SHA-256: 128 bits are beyond any guessing.
+const MAC_BYTES: usize = 16;
+/// What the signature begins with, so that nothing else that is signed with the key is a cursor.
+const CONTEXT: &[u8] = b"cursor\0";
 
-/// One channel and the serial after which it is read; 0 reads all that is retained.
+/// Where a reader stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Position {
-    /// The channel, a public one.
-    pub channel: Channel,
-    /// The last serial that the reader has.
-    pub after: u64,
+pub struct Cursor {
+    /// The row of what was granted, if anything was.
+    pub reader: Option<ReaderId>,
+    /// Until when it is good.
+    pub expires_at: UnixMillis,
+    /// Whoever polls comes back no sooner.
+    pub not_before: UnixMillis,
+    /// The last serial that the reader has of each channel, in their order.
+    pub after: Vec<u64>,
 }
 
-/// Reads `channels=a,b&after=7,0` of a poll.
-///
-/// # Errors
-/// [`Rejection::QueryTooLong`], [`Rejection::QueryDuplicate`], [`Rejection::PollChannels`],
-/// [`Rejection::PollAfter`], [`Rejection::ChannelNamed`], [`Rejection::PollPrivate`].
-pub fn parse(query: &str) -> Result<Vec<Position>, Rejection> {
-    if query.len() > QUERY_MAX_BYTES {
-        return Err(Rejection::QueryTooLong);
+/// The key that cursors are signed with. No `Debug`: it is secret.
+#[derive(Clone)]
+pub struct CursorKey(Vec<u8>);
+
+impl CursorKey {
+    /// A key; `None`: it is too short to be one.
+    #[must_use]
+    pub fn new(text: String) -> Option<Self> {
+        (text.len() >= CURSOR_KEY_MIN_BYTES).then(|| Self(text.into_bytes()))
     }
-    let (mut channels, mut after) = (None, None);
-    for (key, value) in form_urlencoded::parse(query.as_bytes()) {
-        let slot = match &*key {
-            CHANNELS => &mut channels,
-            AFTER => &mut after,
-            // Clients add what defeats caches.
-            _ => continue,
-        };
-        if slot.replace(value).is_some() {
-            return Err(Rejection::QueryDuplicate(key.into_owned()));
+
+    /// Prints a cursor: at most 330 characters that a URL and a header take as they are.
+    #[must_use]
+    pub fn seal(&self, app_id: &str, channels: &[Channel], cursor: &Cursor) -> String {
+        let mut bytes = vec![VERSION];
+        bytes.extend_from_slice(&cursor.expires_at.0.to_be_bytes());
+        bytes.extend_from_slice(&cursor.not_before.0.to_be_bytes());
+        for after in &cursor.after {
+            bytes.extend_from_slice(&after.to_be_bytes());
         }
+        if let Some(reader) = &cursor.reader {
+            bytes.extend_from_slice(&reader.owner);
+            bytes.extend_from_slice(reader.id.as_bytes());
+        }
+        let mac = self.mac(app_id, channels, &bytes);
+        bytes.extend_from_slice(&mac);
+        URL_SAFE_NO_PAD.encode(bytes)
     }
-    let channels = channels
-        .filter(|names| !names.is_empty())
-        .ok_or(Rejection::PollChannels)?;
-    // The alphabet of names has the comma in it, but a name with one cannot be told from two.
-    let names: Vec<&str> = channels.split(SEPARATOR).collect();
-    if names.len() > POLL_CHANNELS_MAX || (1..names.len()).any(|n| names[..n].contains(&names[n])) {
-        return Err(Rejection::PollChannels);
+
+    /// Reads a cursor of this app and these channels, expired or not.
+    ///
+    /// # Errors
+    /// [`Rejection::CursorRefused`], whatever is wrong with it.
+    pub fn open(
+        &self,
+        app_id: &str,
+        channels: &[Channel],
+        text: &str,
+    ) -> Result<Cursor, Rejection> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok();
+        let parts = bytes
+            .as_deref()
+            .and_then(|bytes| bytes.split_last_chunk::<MAC_BYTES>());
+        let (bytes, mac) = parts.ok_or(Rejection::CursorRefused)?;
+        let is_signed: bool = self.mac(app_id, channels, bytes).ct_eq(mac).into();
+        if !is_signed {
+            return Err(Rejection::CursorRefused);
+        }
+        parse(bytes, channels.len()).ok_or(Rejection::CursorRefused)
     }
-    let serials: Vec<u64> = match after.as_deref() {
-        None | Some("") => vec![0; names.len()],
-        Some(serials) => serials
-            .split(SEPARATOR)
-            .map(parse_serial)
-            .collect::<Result<_, _>>()?,
+
+    fn mac(&self, app_id: &str, channels: &[Channel], bytes: &[u8]) -> [u8; MAC_BYTES] {
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
+        mac.update(CONTEXT);
+        // Neither has a zero in it.
+        mac.update(app_id.as_bytes());
+        for channel in channels {
+            mac.update(&[0]);
+            mac.update(channel.as_str().as_bytes());
+        }
+        mac.update(&[0, 0]);
+        mac.update(bytes);
+        let whole = mac.finalize().into_bytes();
+        std::array::from_fn(|n| whole[n])
+    }
+}
+
+fn parse(bytes: &[u8], channels: usize) -> Option<Cursor> {
+    let (version, bytes) = bytes.split_first()?;
+    let (expires_at, bytes) = number(bytes)?;
+    let (not_before, mut bytes) = number(bytes)?;
+    let mut after = Vec::with_capacity(channels);
+    for _ in 0..channels {
+        let (serial, rest) = number(bytes)?;
+        after.push(serial);
+        bytes = rest;
+    }
+    let reader = match bytes.split_first_chunk::<16>() {
+        None if bytes.is_empty() => None,
+        Some((owner, id)) => Some(ReaderId {
+            owner: *owner,
+            id: Uuid::from_slice(id).ok()?,
+        }),
+        None => return None,
     };
-    if serials.len() != names.len() {
-        return Err(Rejection::PollAfter);
-    }
-    let mut positions = Vec::with_capacity(names.len());
-    for (name, after) in names.into_iter().zip(serials) {
-        let channel = parse_named(name)?;
-        if channel.needs_auth() {
-            return Err(Rejection::PollPrivate(channel.to_string()));
-        }
-        positions.push(Position { channel, after });
-    }
-    Ok(positions)
+    (*version == VERSION).then_some(Cursor {
+        reader,
+        expires_at: UnixMillis(expires_at),
+        not_before: UnixMillis(not_before),
+        after,
+    })
 }
 
-/// Prints the serials as `after` takes them back.
-#[must_use]
-pub fn print_after(positions: &[Position]) -> String {
-    positions
-        .iter()
-        .map(|position| position.after.to_string())
-        .collect::<Vec<_>>()
-        .join(",")
-}
-
-fn parse_serial(text: &str) -> Result<u64, Rejection> {
-    // 15 digits stay whole in JavaScript.
-    if (1..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        text.parse().map_err(|_| Rejection::PollAfter)
-    } else {
-        Err(Rejection::PollAfter)
-    }
+fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let (number, rest) = bytes.split_first_chunk::<8>()?;
+    Some((u64::from_be_bytes(*number), rest))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::{CURSOR_MAX_CHARS, POLL_CHANNELS_MAX};
 
-    #[test]
-    fn channels_and_serials_go_together() {
-        let positions = parse("channels=a,b&after=7,0&_=123").expect("two channels");
-        assert_eq!(
-            positions
-                .iter()
-                .map(|p| (p.channel.as_str(), p.after))
-                .collect::<Vec<_>>(),
-            [("a", 7), ("b", 0)]
-        );
-        assert_eq!(print_after(&positions), "7,0");
-        assert_eq!(parse("channels=a%2Cb").expect("two channels").len(), 2);
-        assert_eq!(parse("channels=a&after=").expect("one channel")[0].after, 0);
+    fn key(text: &str) -> CursorKey {
+        CursorKey::new(text.repeat(CURSOR_KEY_MIN_BYTES)).expect("long enough")
+    }
+
+    fn channels(names: &[&str]) -> Vec<Channel> {
+        let parse = |name: &&str| Channel::parse(name).expect("a name");
+        names.iter().map(parse).collect()
+    }
+
+    fn cursor(reader: Option<ReaderId>, channels: usize) -> Cursor {
+        Cursor {
+            reader,
+            expires_at: UnixMillis(1_790_000_000_000),
+            not_before: UnixMillis(1),
+            after: (0..channels as u64).collect(),
+        }
     }
 
     #[test]
-    fn a_bad_poll_names_the_rule() {
-        let many = format!(
-            "channels={}",
-            (0..21).map(|n| n.to_string()).collect::<Vec<_>>().join(",")
-        );
-        for (query, rejection) in [
-            ("", Rejection::PollChannels),
-            ("channels=", Rejection::PollChannels),
-            ("channels=a,a", Rejection::PollChannels),
-            (many.as_str(), Rejection::PollChannels),
-            (
-                "channels=a&channels=b",
-                Rejection::QueryDuplicate("channels".to_owned()),
-            ),
-            ("channels=a,b&after=1", Rejection::PollAfter),
-            ("channels=a&after=x", Rejection::PollAfter),
-            ("channels=a&after=-1", Rejection::PollAfter),
-            ("channels=a&after=9999999999999999", Rejection::PollAfter),
-            (
-                "channels=private-a",
-                Rejection::PollPrivate("private-a".to_owned()),
-            ),
+    fn a_cursor_is_read_back_by_whoever_has_the_key() {
+        let names = channels(&["a", "private-b"]);
+        for reader in [
+            None,
+            Some(ReaderId::new(Uuid::now_v7(), None)),
+            Some(ReaderId::new(Uuid::now_v7(), Some("7"))),
         ] {
-            assert_eq!(parse(query), Err(rejection), "{query}");
+            let cursor = cursor(reader, 2);
+            let text = key("k").seal("1001", &names, &cursor);
+            assert_eq!(key("k").open("1001", &names, &text), Ok(cursor));
         }
-        assert!(matches!(
-            parse("channels=a,"),
-            Err(Rejection::ChannelNamed { .. })
-        ));
-        assert!(parse(&format!("channels={}", "a".repeat(QUERY_MAX_BYTES))).is_err());
+        let long: Vec<Channel> = (0..POLL_CHANNELS_MAX)
+            .map(|n| Channel::parse(&format!("{n}{}", "c".repeat(190))).expect("a name"))
+            .collect();
+        let largest = cursor(Some(ReaderId::new(Uuid::now_v7(), None)), POLL_CHANNELS_MAX);
+        assert!(key("k").seal("1001", &long, &largest).len() <= CURSOR_MAX_CHARS);
+        assert!(CursorKey::new("short".to_owned()).is_none());
+    }
+
+    #[test]
+    fn a_cursor_of_another_is_none() {
+        let names = channels(&["a", "b"]);
+        let text = key("k").seal("1001", &names, &cursor(None, 2));
+        let refused = Err(Rejection::CursorRefused);
+        assert_eq!(key("l").open("1001", &names, &text), refused);
+        assert_eq!(key("k").open("1002", &names, &text), refused);
+        for others in [["a", "c"].as_slice(), &["b", "a"], &["a"], &["a", "b", "c"]] {
+            assert_eq!(key("k").open("1001", &channels(others), &text), refused);
+        }
+        let mut bytes = URL_SAFE_NO_PAD.decode(&text).expect("its own text");
+        for place in 0..bytes.len() {
+            bytes[place] ^= 1;
+            let changed = URL_SAFE_NO_PAD.encode(&bytes);
+            assert_eq!(key("k").open("1001", &names, &changed), refused, "{place}");
+            bytes[place] ^= 1;
+        }
+        for text in ["", "a", "!", &text[1..], &format!("{text}A")] {
+            assert_eq!(key("k").open("1001", &names, text), refused, "{text}");
+        }
     }
 }

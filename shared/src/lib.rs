@@ -4,13 +4,14 @@
 //!
 //! | layer | modules | may use |
 //! | --- | --- | --- |
-//! | pure | [`limits`], [`time`], [`error`], [`app`], [`settings`], [`channel`], [`socket_id`], [`frame`], [`signature`], [`event`], [`api`], [`user`], [`presence`], [`rate`], [`task`], [`token`], [`cursor`], [`webhook`] | values only: no AWS, no async, no clock (`now` is an argument), no environment |
-//! | use cases | [`lifecycle`], [`message`], [`reply`], [`subscribe`], `attend`, `announce`, [`users`], [`relay`], [`answer`], `once`, [`publish`], [`occupancy`], [`terminate`], [`fanout`], [`subscription_count`], [`later`], [`replay`], [`issue`], [`reap`], [`notify`] | the pure modules and the edge |
+//! | pure | [`limits`], [`time`], [`error`], [`app`], [`settings`], [`channel`], [`socket_id`], [`frame`], [`signature`], [`event`], [`api`], [`user`], [`presence`], [`rate`], [`task`], [`token`], [`cursor`], [`reading`], [`webhook`] | values only: no AWS, no async, no clock (`now` is an argument), no environment |
+//! | use cases | [`admission`], [`lifecycle`], [`message`], [`reply`], [`subscribe`], `attend`, `announce`, [`users`], [`relay`], [`answer`], `once`, [`publish`], [`occupancy`], [`terminate`], [`fanout`], [`subscription_count`], [`later`], [`replay`], [`follow`], [`stream`], [`issue`], [`reap`], [`notify`] | the pure modules and the edge |
 //! | edge | [`config`] (the environment), [`aws`] (DynamoDB, `@connections`, Lambda, SQS), [`receiver`] (those who get webhooks), `tls`, [`schema`] (names other programs need) | the AWS crates, in [`aws`] alone |
 //!
 //! A rule has one home: a prefix, a limit, a code or a key format is a literal in one file.
 //! `tests/architecture.rs` fails when these boundaries are broken.
 
+pub mod admission;
 mod announce;
 pub mod answer;
 pub mod api;
@@ -23,6 +24,7 @@ pub mod cursor;
 pub mod error;
 pub mod event;
 pub mod fanout;
+pub mod follow;
 pub mod frame;
 pub mod issue;
 pub mod later;
@@ -35,6 +37,7 @@ mod once;
 pub mod presence;
 pub mod publish;
 pub mod rate;
+pub mod reading;
 pub mod reap;
 pub mod receiver;
 pub mod relay;
@@ -44,6 +47,7 @@ pub mod schema;
 pub mod settings;
 pub mod signature;
 pub mod socket_id;
+pub mod stream;
 pub mod subscribe;
 pub mod subscription_count;
 pub mod task;

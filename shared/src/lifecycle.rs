@@ -1,15 +1,6 @@
-//! A connection's beginning and end: admit, greet, forget.
+//! A connection's end: close, forget, reap. How it begins, `admission.rs` says.
 //!
 //! # The order of writes, what a half-done one leaves, and who repairs it
-//!
-//! *Admit*: (1) use the token, (2) record the connection. After (1) alone the token is spent for a
-//! connection that API Gateway then refuses: its bearer asks for another one. After (2) without an
-//! answer there is a row of a connection that never was: nothing hangs on it, and it goes by its
-//! TTL.
-//!
-//! *Displace*, when a token admits again: close each connection that it admitted before, forget it,
-//! and (last) take it off the token. Until then the token names it, and its next use does all of it
-//! again.
 //!
 //! *Forget*: (1) mark the connection closed, and due in a minute; then for each channel (2) delete
 //! the subscriber's row, (3) count it out if there was one, (on a presence channel, leave it: see
@@ -24,214 +15,19 @@
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use serde::{Deserialize, Serialize};
 
-use crate::app::Apps;
 use crate::attend::{self, Leave};
 use crate::aws::Services;
-use crate::aws::connections::{Payload, Posted};
-use crate::aws::table::{
-    ChannelKey, CountedOut, Lease, NewConnection, OwnSubscription, Recorded, Subscriber, Written,
-};
-use crate::error::{Fault, Rejection, chain};
-use crate::frame;
-use crate::limits::{CLOSING_SECS, GREETING_PATIENCE, GREETING_PAUSES};
-use crate::socket_id::{ConnectionId, SocketId};
+use crate::aws::table::{ChannelKey, CountedOut, Lease, OwnSubscription, Subscriber, Written};
+use crate::error::{Fault, chain};
+use crate::limits::CLOSING_SECS;
+use crate::socket_id::ConnectionId;
 use crate::subscription_count;
 use crate::time::UnixMillis;
-use crate::token::{Grant, Token};
 use crate::users;
 
-/// The protocol versions that are spoken. Clients of 5 and 6 (Pysher) read the frames of 7.
-const PROTOCOLS: [&str; 3] = ["5", "6", "7"];
 /// Channels that are tidied up at once for one connection.
 const FORGET_CONCURRENCY: usize = 8;
-
-/// A client at the door. No `Debug`: it holds the token.
-pub struct Upgrade {
-    /// API Gateway's name for the connection.
-    pub id: ConnectionId,
-    /// When API Gateway took it.
-    pub connected_at: UnixMillis,
-    /// The app's key, from the path.
-    pub app_key: Option<String>,
-    /// The protocol's version, from the query.
-    pub protocol: Option<String>,
-    /// A token, when it brought one.
-    pub token: Option<String>,
-    /// Where its page is from, when it is one.
-    pub origin: Option<String>,
-}
-
-/// What is still to be said to a connection once API Gateway has let it in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Greeting {
-    id: ConnectionId,
-    /// The first frame.
-    frame: String,
-    /// Whether the connection is refused.
-    then_close: bool,
-    /// The connections whose place this one takes, and the digest of the token that says so.
-    displaced: Vec<ConnectionId>,
-    token_digest: Option<String>,
-}
-
-impl Greeting {
-    fn new(id: ConnectionId, frame: &[u8], then_close: bool) -> Self {
-        let frame = String::from_utf8_lossy(frame).into_owned();
-        Self {
-            id,
-            frame,
-            then_close,
-            displaced: Vec::new(),
-            token_digest: None,
-        }
-    }
-
-    fn refuse(id: ConnectionId, rejection: &Rejection) -> Self {
-        Self::new(id, &frame::error(rejection), true)
-    }
-}
-
-/// Admits a client, or decides how to refuse it: either way the upgrade is answered with success,
-/// since a client whose upgrade fails learns nothing and comes back for ever. A refused client
-/// leaves no row. One write, and one more for a token. `None`: it has left already.
-///
-/// # Errors
-/// [`Fault`]: the upgrade must fail, since nothing is known of the connection.
-pub async fn admit(
-    services: &Services,
-    apps: &Apps,
-    upgrade: Upgrade,
-    now: UnixMillis,
-) -> Result<Option<Greeting>, Fault> {
-    let Upgrade {
-        id,
-        connected_at,
-        app_key,
-        protocol,
-        token,
-        origin,
-    } = upgrade;
-    let Some(app) = app_key.and_then(|key| apps.by_key(&key)) else {
-        return Ok(Some(Greeting::refuse(id, &Rejection::UnknownKey)));
-    };
-    match protocol.as_deref() {
-        None | Some("") => return Ok(Some(Greeting::refuse(id, &Rejection::ProtocolMissing))),
-        Some(version) if PROTOCOLS.contains(&version) => {}
-        Some(_) => return Ok(Some(Greeting::refuse(id, &Rejection::ProtocolUnsupported))),
-    }
-    if !app.settings().admits_origin(origin.as_deref()) {
-        return Ok(Some(Greeting::refuse(id, &Rejection::OriginRefused)));
-    }
-    let mut grant = Grant::default();
-    let mut greeting = Greeting::new(id, &[], false);
-    if let Some(token) = token {
-        let digest = match Token::parse(&token) {
-            Ok(token) => token.digest(),
-            Err(rejection) => return Ok(Some(Greeting::refuse(greeting.id, &rejection))),
-        };
-        let Some(used) = services
-            .table
-            .use_token(&digest, app.id(), &greeting.id, now)
-            .await?
-        else {
-            return Ok(Some(Greeting::refuse(
-                greeting.id,
-                &Rejection::TokenRefused,
-            )));
-        };
-        grant = used.grant;
-        greeting.displaced = used.displaced;
-        greeting.token_digest = Some(digest);
-    }
-    let expires_at = connected_at.plus_secs(services.lives.connection_secs);
-    let new = NewConnection {
-        id: &greeting.id,
-        app_id: app.id(),
-        connected_at,
-        expires_at,
-        due_at: services
-            .lives
-            .first_due(app.settings(), connected_at, expires_at),
-        grant: &grant,
-    };
-    match services.table.record_connection(new).await? {
-        Recorded::Overtaken => Ok(None),
-        Recorded::Yes => {
-            let established = frame::established(&SocketId::of(&greeting.id));
-            greeting.frame = String::from_utf8_lossy(&established).into_owned();
-            Ok(Some(greeting))
-        }
-    }
-}
-
-/// Says to a connection what its admission came to: after its `$connect` was answered, because
-/// API Gateway has no such connection until then. Repeats a 410 for some seconds; a 410 here
-/// never removes anything, because the connection may be about to appear.
-pub async fn greet(services: &Services, greeting: Greeting, now: UnixMillis) {
-    let Greeting {
-        id,
-        frame,
-        then_close,
-        displaced,
-        token_digest,
-    } = greeting;
-    let payload = Payload::from(bytes::Bytes::from(frame));
-    let (mut pause, longest) = GREETING_PAUSES;
-    let started = tokio::time::Instant::now();
-    loop {
-        match services.connections.post(&id, &payload).await {
-            Posted::Delivered => break,
-            Posted::Gone | Posted::Throttled if started.elapsed() < GREETING_PATIENCE => {
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(longest);
-            }
-            Posted::Gone => {
-                tracing::info!(connection_id = %id, "left before it was greeted");
-                break;
-            }
-            Posted::Throttled => {
-                tracing::warn!(connection_id = %id, "not greeted: throttled");
-                break;
-            }
-            Posted::Failed(fault) => {
-                tracing::error!(connection_id = %id, error = chain(&fault), "not greeted");
-                break;
-            }
-        }
-    }
-    if then_close {
-        close(services, &id).await;
-    }
-    displace(services, displaced, token_digest, now).await;
-    services.tell_webhooks().await;
-}
-
-/// Closes the connections whose place another one takes. The token forgets them last, so that
-/// what fails here is done by the next use.
-async fn displace(
-    services: &Services,
-    displaced: Vec<ConnectionId>,
-    token_digest: Option<String>,
-    now: UnixMillis,
-) {
-    let Some(digest) = token_digest.filter(|_| !displaced.is_empty()) else {
-        return;
-    };
-    for id in &displaced {
-        if !close(services, id).await {
-            return;
-        }
-        if let Err(fault) = forget(services, id, now).await {
-            tracing::error!(connection_id = %id, error = chain(&fault), "displaced connection not forgotten");
-            return;
-        }
-    }
-    if let Err(fault) = services.table.release_token(&digest, &displaced).await {
-        tracing::error!(error = chain(&fault), "token not released");
-    }
-}
 
 /// Closes a connection. `false`: it may still be open, which is logged.
 pub(crate) async fn close(services: &Services, id: &ConnectionId) -> bool {

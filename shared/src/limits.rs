@@ -105,14 +105,40 @@ pub const POLL_EVENTS_MAX: usize = 100;
 /// Bytes of event data in one answer, shared by its channels: far below Lambda's 6 MB answer
 /// however the data is escaped.
 pub const POLL_DATA_MAX_BYTES: usize = 524_288;
-/// Seconds a publication stays in the log.
-pub const RETENTION_SECS: u64 = 300;
+/// Seconds a publication stays in the log, unless the app says otherwise.
+pub const RETENTION_SECS_DEFAULT: u64 = 300;
+/// The same at most: longer than a channel's item is kept, its serials would begin anew.
+pub const RETENTION_SECS_MAX: u64 = 86_400;
+/// Publications of one channel that an app may have kept, at most; what is kept is bounded by time.
+pub const RETENTION_COUNT_MAX: u64 = 1_000_000;
 /// Milliseconds after which a reader holds that the publisher of a missing serial has died.
 pub const HOLE_GRACE_MILLIS: u64 = 2_000;
 /// Serials of one channel that one reader closes in one poll.
 pub const HOLES_CLOSED_MAX: u64 = 100;
+/// Characters in a cursor that is looked at.
+pub const CURSOR_MAX_CHARS: usize = 1_024;
+/// Bytes in the key that cursors are signed with: as many as SHA-256 gives.
+pub const CURSOR_KEY_MIN_BYTES: usize = 32;
+/// Seconds a reader may come back after its token was used: as long as a connection lasts.
+pub const READER_LIFE_SECS: u64 = CONNECTION_AGE_MAX_SECS;
+/// Seconds a poll may wait for something to be in it: below the HTTP API's 30.
+pub const POLL_WAIT_MAX_SECS: u64 = 20;
+/// Pause between two looks into the log for whoever waits: at most two a second, and what is published
+/// is seen after half of it, on average.
+pub const FOLLOW_PAUSE: Duration = Duration::from_millis(500);
 /// Bounds of a poll's `Retry-After`, in seconds.
 pub const RETRY_AFTER_SECS: std::ops::RangeInclusive<u64> = 1..=30;
+
+// ---- streams ------------------------------------------------------------------------------
+
+/// Seconds a stream lasts; then its reader comes back to another one.
+pub const STREAM_LIFE_SECS: u64 = 300;
+/// Pause after which something is sent if nothing else was: below what a proxy waits (CloudFront: 30 s).
+pub const HEARTBEAT_PAUSE: Duration = Duration::from_secs(15);
+/// Milliseconds after which a browser comes back to a stream that ended.
+pub const STREAM_RETRY_MILLIS: u64 = 1_000;
+/// Looks into the log that may fail one after another before a stream ends.
+pub const FOLLOW_FAULTS_MAX: usize = 5;
 
 // ---- state --------------------------------------------------------------------------------
 

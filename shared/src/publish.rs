@@ -170,7 +170,7 @@ async fn publish_to(
     let mut recorded: Vec<Numbered<'_>> = Vec::with_capacity(numbered.len());
     let mut outcome = Ok(());
     for numbered in numbered {
-        match record(services, &of, numbered, attempt, now).await {
+        match record(services, app, &of, numbered, attempt, now).await {
             Ok(numbered) => recorded.push(numbered),
             Err(error) => {
                 outcome = Err(error);
@@ -189,14 +189,20 @@ async fn publish_to(
     outcome
 }
 
-/// Puts a publication into the log, under another serial if a reader has closed its own.
+/// Puts a publication into the log, if there is one, under another serial if a reader has closed its
+/// own.
 async fn record<'a>(
     services: &Services,
+    app: &App,
     of: &ChannelKey,
     mut numbered: Numbered<'a>,
     attempt: Option<&Attempt>,
     now: UnixMillis,
 ) -> Result<Numbered<'a>, Error> {
+    let retention_secs = app.settings().retention_secs;
+    if retention_secs == 0 {
+        return Ok(numbered);
+    }
     let id = match attempt {
         Some(attempt) => format!("{}/{}", attempt.id, numbered.place),
         None => Uuid::now_v7().to_string(),
@@ -208,6 +214,7 @@ async fn record<'a>(
             serial: next.serial,
             at: now,
             previous_at: next.previous_at,
+            retention_secs,
             name: numbered.publication.name,
             data: numbered.publication.data,
         };

@@ -16,35 +16,34 @@ use serde_json::Value;
 use crate::app::App;
 use crate::aws::Services;
 use crate::aws::table::{ChannelKey, LogRow, Table};
-use crate::cursor::{self, Position};
 use crate::error::Fault;
 use crate::limits::{
-    HOLE_GRACE_MILLIS, HOLES_CLOSED_MAX, POLL_DATA_MAX_BYTES, POLL_EVENTS_MAX, RETENTION_SECS,
-    RETRY_AFTER_SECS, TABLE_CONCURRENCY,
+    HOLE_GRACE_MILLIS, HOLES_CLOSED_MAX, POLL_DATA_MAX_BYTES, POLL_EVENTS_MAX, TABLE_CONCURRENCY,
 };
+use crate::reading::Position;
 use crate::time::UnixMillis;
 
 /// Pages of expired rows that one poll passes over: DynamoDB deletes them up to two days late.
 const EXPIRED_PAGES_MAX: usize = 8;
 
-/// The answer to a poll.
-#[derive(Debug, Serialize)]
-pub struct Poll {
+/// What some channels' logs gave.
+#[derive(Debug)]
+pub struct Read {
     /// What was published, by channel in the order asked, by serial within each.
-    pub events: Vec<PolledEvent>,
-    /// What to send as `after` next time.
-    pub after: String,
+    pub events: Vec<ReadEvent>,
+    /// Where to go on.
+    pub next: Vec<Position>,
     /// The channels on which something was published that is not kept any more.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub truncated: Vec<String>,
-    /// When to come back, in seconds.
-    #[serde(skip)]
-    pub retry_after_secs: u64,
+    /// Whether there is more, or something is awaited.
+    pub unfinished: bool,
+    /// When something was last published on any of them, if that is kept.
+    pub last_at: Option<UnixMillis>,
 }
 
 /// A publication in the shape that polling and streams share.
-#[derive(Debug, Serialize)]
-pub struct PolledEvent {
+#[derive(Clone, Debug, Serialize)]
+pub struct ReadEvent {
     /// The event's name.
     #[serde(rename = "type")]
     pub name: String,
@@ -59,8 +58,10 @@ pub struct PolledEvent {
     pub value: Option<Value>,
 }
 
-impl PolledEvent {
-    fn new(channel: &str, serial: u64, name: String, data: String) -> Self {
+impl ReadEvent {
+    /// A publication as readers are shown it.
+    #[must_use]
+    pub fn new(channel: &str, serial: u64, name: String, data: String) -> Self {
         let value = match serde_json::from_str(&data) {
             Ok(Value::Object(mut fields)) => fields.remove("value"),
             Ok(
@@ -82,17 +83,18 @@ impl PolledEvent {
     }
 }
 
-/// Reads what was published on some channels after each one's serial. One query a channel, and
-/// one write for each serial that it closes.
+/// Reads what was published on some channels after each one's serial. One query a channel, one read
+/// more if the app has bounded how many publications are kept, and one write for each serial that it
+/// closes.
 ///
 /// # Errors
 /// [`Fault`].
-pub async fn poll(
+pub async fn read(
     services: &Services,
     app: &App,
     positions: Vec<Position>,
     now: UnixMillis,
-) -> Result<Poll, Fault> {
+) -> Result<Read, Fault> {
     let data_max_bytes = POLL_DATA_MAX_BYTES / positions.len().max(1);
     let reads: Vec<(Position, ChannelRead)> = stream::iter(positions)
         .map(|position| async move {
@@ -102,42 +104,29 @@ pub async fn poll(
         .buffered(TABLE_CONCURRENCY)
         .try_collect()
         .await?;
-    let last_at = reads.iter().filter_map(|(_, read)| read.last_at).max();
-    let unfinished = reads.iter().any(|(_, read)| read.unfinished);
-    let mut poll = Poll {
+    let mut whole = Read {
         events: Vec::new(),
-        after: String::new(),
+        next: Vec::with_capacity(reads.len()),
         truncated: Vec::new(),
-        retry_after_secs: retry_after_secs(last_at, unfinished, now),
+        unfinished: reads.iter().any(|(_, read)| read.unfinished),
+        last_at: reads.iter().filter_map(|(_, read)| read.last_at).max(),
     };
-    let mut next = Vec::with_capacity(reads.len());
     for (position, read) in reads {
         let channel = position.channel.as_str();
         if read.truncated {
-            poll.truncated.push(channel.to_owned());
+            whole.truncated.push(channel.to_owned());
         }
         let events = read.rows.into_iter().filter_map(|row| {
             row.event
-                .map(|(name, data)| PolledEvent::new(channel, row.serial, name, data))
+                .map(|(name, data)| ReadEvent::new(channel, row.serial, name, data))
         });
-        poll.events.extend(events);
-        next.push(Position {
+        whole.events.extend(events);
+        whole.next.push(Position {
             after: read.after,
             ..position
         });
     }
-    poll.after = cursor::print_after(&next);
-    Ok(poll)
-}
-
-/// The time since the last publication, within bounds; at once when there is more to be had.
-fn retry_after_secs(last_at: Option<UnixMillis>, unfinished: bool, now: UnixMillis) -> u64 {
-    let (shortest, longest) = RETRY_AFTER_SECS.into_inner();
-    match last_at {
-        _ if unfinished => shortest,
-        Some(at) => (now.millis_since(at) / 1_000).clamp(shortest, longest),
-        None => longest,
-    }
+    Ok(whole)
 }
 
 /// What a channel's log gave.
@@ -159,10 +148,16 @@ async fn read_channel(
     now: UnixMillis,
 ) -> Result<ChannelRead, Fault> {
     let of = ChannelKey::new(app.id(), &position.channel);
+    let retention_secs = app.settings().retention_secs;
+    // What lies before is kept no more.
+    let floor = match app.settings().retention_count {
+        0 => 0,
+        count => table.audience(&of).await?.serial.saturating_sub(count),
+    };
     let mut read = ChannelRead {
         rows: Vec::new(),
-        after: position.after,
-        truncated: false,
+        after: position.after.max(floor),
+        truncated: (1..floor).contains(&position.after),
         unfinished: false,
         last_at: None,
     };
@@ -175,15 +170,15 @@ async fn read_channel(
             return Ok(read);
         };
         read.last_at = Some(last.at);
-        let all_expired = is_expired(last.at, now);
-        let prefix = prefix(read.after, page.rows, now);
+        let all_expired = is_expired(last.at, retention_secs, now);
+        let prefix = prefix(read.after, page.rows, retention_secs, now);
         // A reader without a position has missed nothing.
         read.truncated |= prefix.truncated && position.after != 0;
         read.after = prefix.after;
         if !prefix.holes.is_empty() && !closed_some {
             closed_some = true;
             for serial in prefix.holes {
-                table.close_serial(&of, serial, now).await?;
+                table.close_serial(&of, serial, retention_secs, now).await?;
             }
         } else if !(all_expired && page.more) {
             read.unfinished |= prefix.waits;
@@ -224,12 +219,12 @@ struct Prefix {
     waits: bool,
 }
 
-fn is_expired(at: UnixMillis, now: UnixMillis) -> bool {
-    at.plus_secs(RETENTION_SECS) <= now
+fn is_expired(at: UnixMillis, retention_secs: u64, now: UnixMillis) -> bool {
+    at.plus_secs(retention_secs) <= now
 }
 
 /// Finds the contiguous rows after a position in rows that begin at the position or after it.
-fn prefix(after: u64, rows: Vec<LogRow>, now: UnixMillis) -> Prefix {
+fn prefix(after: u64, rows: Vec<LogRow>, retention_secs: u64, now: UnixMillis) -> Prefix {
     let mut prefix = Prefix {
         after,
         ..Prefix::default()
@@ -239,7 +234,7 @@ fn prefix(after: u64, rows: Vec<LogRow>, now: UnixMillis) -> Prefix {
         if row.serial <= after {
             continue;
         }
-        if prefix.rows.is_empty() && is_expired(row.at, now) {
+        if prefix.rows.is_empty() && is_expired(row.at, retention_secs, now) {
             prefix.truncated = true;
             prefix.after = row.serial;
             expected = Some(row.serial + 1);
@@ -253,7 +248,8 @@ fn prefix(after: u64, rows: Vec<LogRow>, now: UnixMillis) -> Prefix {
         if !missing.is_empty() {
             let first = prefix.rows.is_empty();
             if first
-                && (row.previous_at == UnixMillis::default() || is_expired(row.previous_at, now))
+                && (row.previous_at == UnixMillis::default()
+                    || is_expired(row.previous_at, retention_secs, now))
             {
                 // What was between is kept no more, or is not known to have been.
                 prefix.truncated |= expected.is_some();
@@ -284,6 +280,7 @@ fn prefix(after: u64, rows: Vec<LogRow>, now: UnixMillis) -> Prefix {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::RETENTION_SECS_DEFAULT;
 
     const NOW: UnixMillis = UnixMillis(10_000_000);
 
@@ -299,7 +296,7 @@ mod tests {
     }
 
     fn shown(after: u64, rows: Vec<LogRow>) -> (Vec<u64>, Prefix) {
-        let prefix = prefix(after, rows, NOW);
+        let prefix = prefix(after, rows, RETENTION_SECS_DEFAULT, NOW);
         (prefix.rows.iter().map(|row| row.serial).collect(), prefix)
     }
 
@@ -363,18 +360,9 @@ mod tests {
     }
 
     #[test]
-    fn coming_back_is_as_urgent_as_the_channel_is_lively() {
-        assert_eq!(retry_after_secs(Some(NOW), false, NOW), 1);
-        assert_eq!(retry_after_secs(Some(NOW.minus_secs(12)), false, NOW), 12);
-        assert_eq!(retry_after_secs(Some(NOW.minus_secs(300)), false, NOW), 30);
-        assert_eq!(retry_after_secs(None, false, NOW), 30);
-        assert_eq!(retry_after_secs(Some(NOW.minus_secs(12)), true, NOW), 1);
-    }
-
-    #[test]
     fn a_value_in_the_data_is_repeated_outside() {
         let event = |data: &str| {
-            serde_json::to_value(PolledEvent::new(
+            serde_json::to_value(ReadEvent::new(
                 "c",
                 1,
                 "progress".to_owned(),

@@ -34,6 +34,12 @@ pub struct Settings {
     pub max_channels_per_connection: usize,
     /// `cache_seconds`: how long a cache channel keeps its last event.
     pub cache_secs: u64,
+    /// `retention_seconds`: how long a publication stays in the log, which streams, polls and those
+    /// who come back read. With 0 there is none, and a publication costs a write less.
+    pub retention_secs: u64,
+    /// `retention_count`: how many publications of one channel may be read back; 0 is all that time
+    /// has left. Counting them costs a reader a read more a channel.
+    pub retention_count: u64,
     /// `webhooks`: where the app is told of what happens. Nowhere.
     pub webhooks: Vec<Webhook>,
     /// `webhook_batching`: whether it is told of several things at once. Off.
@@ -53,6 +59,8 @@ impl Default for Settings {
             max_event_bytes: limits::EVENT_DATA_MAX_BYTES,
             max_channels_per_connection: limits::CHANNELS_PER_CONNECTION_MAX,
             cache_secs: limits::CACHE_SECS_DEFAULT,
+            retention_secs: limits::RETENTION_SECS_DEFAULT,
+            retention_count: 0,
             webhooks: Vec::new(),
             webhook_batching: false,
         }
@@ -269,6 +277,16 @@ impl Fields<'_> {
                 default.max_channels_per_connection,
             ),
             cache_secs: self.number("cache_seconds", default.cache_secs, 1..=86_400),
+            retention_secs: self.number(
+                "retention_seconds",
+                default.retention_secs,
+                0..=limits::RETENTION_SECS_MAX,
+            ),
+            retention_count: self.number(
+                "retention_count",
+                default.retention_count,
+                0..=limits::RETENTION_COUNT_MAX,
+            ),
             webhooks: self.webhooks("webhooks"),
             webhook_batching: self.flag("webhook_batching", default.webhook_batching),
         }

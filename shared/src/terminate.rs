@@ -2,7 +2,7 @@
 //!
 //! # The order of writes, what a half-done one leaves, and who repairs it
 //!
-//! For each connection on which the user is signed in: (1) it is told why, (2) it is closed, (3) it is
+//! The readers of the user's tokens are ended first. For each connection on which the user is signed in: (1) it is told why, (2) it is closed, (3) it is
 //! forgotten (see `lifecycle.rs`). What a crash leaves is found by the same call again; and a
 //! connection that is closed and not forgotten is forgotten by its `$disconnect`, by whoever posts to
 //! it next, or by the reaper.
@@ -17,16 +17,20 @@ use crate::fanout;
 use crate::frame;
 use crate::lifecycle;
 use crate::limits::{POST_CONCURRENCY, REAPED_INLINE_MAX};
+use crate::reading;
 use crate::socket_id::ConnectionId;
 use crate::time::UnixMillis;
 
-/// Ends all connections on which a user is signed in. One read; for each connection a post, a close,
+/// Ends all connections on which a user is signed in, and all streams and polls that a token with its
+/// id has opened. One read and one query, and a write for each reader; for each connection a post, a close,
 /// and what [`lifecycle::forget`] costs. Of a user who is signed in on more than 20 the others are
 /// closed and left to the reaper, at one write each.
 ///
 /// # Errors
 /// [`Fault`]: some may still be open, or not be forgotten; doing it again is safe.
 pub async fn terminate(services: &Services, of: &UserKey, now: UnixMillis) -> Result<(), Fault> {
+    let owner = reading::owner(&of.user_id);
+    services.table.end_readers(&of.app_id, owner).await?;
     let Some(state) = services.table.user_state(of).await? else {
         return Ok(());
     };

@@ -76,6 +76,13 @@ impl Grant {
     pub fn covers(&self, channel: &Channel) -> bool {
         self.channels.iter().any(|pattern| pattern.matches(channel))
     }
+
+    /// Whether the channel may be read: it is anybody's, it is granted, or it is the user's own.
+    #[must_use]
+    pub fn opens(&self, channel: &Channel) -> bool {
+        let is_own = |user: &User| channel.user_id() == Some(user.id());
+        !channel.needs_auth() || self.covers(channel) || self.user.as_ref().is_some_and(is_own)
+    }
 }
 
 /// A request for a token.

@@ -23,11 +23,11 @@ pub struct Route {
     pub parameters: HashMap<String, String>,
 }
 
-/// What the HTTP API adds to a request.
+/// What the HTTP API, or a function URL, adds to a request.
 #[derive(Clone, Debug)]
 pub struct HttpContext<'a> {
-    /// The route it has taken.
-    pub route: &'a Route,
+    /// The route that it has taken through the HTTP API; `None`: it is for a function URL.
+    pub route: Option<&'a Route>,
     /// Names the request.
     pub request_id: &'a str,
     /// When it came.
@@ -42,7 +42,11 @@ pub struct HttpContext<'a> {
 #[must_use]
 pub fn http(context: &HttpContext<'_>, parts: &request::Parts, body: &[u8]) -> Value {
     // An HTTP API hands a path on unescaped, other than a REST API or a function URL.
-    let path = percent_decode_str(parts.uri.path()).decode_utf8_lossy();
+    let path = match context.route {
+        Some(_) => percent_decode_str(parts.uri.path()).decode_utf8_lossy(),
+        None => parts.uri.path().into(),
+    };
+    let key = context.route.map_or("$default", |route| &route.key);
     let query = parts.uri.query().unwrap_or_default();
     let mut headers = Map::new();
     for name in parts.headers.keys() {
@@ -64,11 +68,10 @@ pub fn http(context: &HttpContext<'_>, parts: &request::Parts, body: &[u8]) -> V
     let user_agent = header(&parts.headers, http::header::USER_AGENT);
     let mut event = json!({
         "version": "2.0",
-        "routeKey": context.route.key,
+        "routeKey": key,
         "rawPath": path,
         "rawQueryString": query,
         "headers": headers,
-        "pathParameters": context.route.parameters,
         "requestContext": {
             "accountId": ACCOUNT_ID,
             "apiId": API_ID,
@@ -82,13 +85,16 @@ pub fn http(context: &HttpContext<'_>, parts: &request::Parts, body: &[u8]) -> V
                 "userAgent": user_agent,
             },
             "requestId": context.request_id,
-            "routeKey": context.route.key,
+            "routeKey": key,
             "stage": "$default",
             "time": context.at.text(),
             "timeEpoch": context.at.epoch_ms,
         },
         "isBase64Encoded": false,
     });
+    if let Some(route) = context.route {
+        event["pathParameters"] = json!(route.parameters);
+    }
     if !parameters.is_empty() {
         event["queryStringParameters"] = Value::Object(parameters);
     }
@@ -187,11 +193,11 @@ mod tests {
                 .body(());
             let (parts, ()) = request.expect("a request").into_parts();
             let context = HttpContext {
-                route: &Route {
+                route: Some(&Route {
                     function: "f",
                     key: "r".to_owned(),
                     parameters: HashMap::from([("a".to_owned(), "b".to_owned())]),
-                },
+                }),
                 request_id: "r",
                 at: Time { epoch_ms: 0 },
                 domain: "d",

@@ -33,6 +33,7 @@ mod member;
 mod occupied;
 mod once;
 mod rate;
+mod reader;
 mod signed_in;
 mod subscription;
 mod token;
@@ -74,6 +75,7 @@ pub use self::watch::Watches;
 use crate::channel::{Channel, ChannelPrefix};
 use crate::config::Config;
 use crate::error::Fault;
+use crate::reading::Owner;
 use crate::socket_id::ConnectionId;
 
 type Item = HashMap<String, AttributeValue>;
@@ -155,7 +157,7 @@ impl Table {
 
 /// The partition keys.
 mod partition {
-    use super::{Channel, ChannelKey, ChannelPrefix, ConnectionId, OnceKey, UserKey};
+    use super::{Channel, ChannelKey, ChannelPrefix, ConnectionId, OnceKey, Owner, UserKey};
 
     pub(super) fn connection(id: &ConnectionId) -> String {
         format!("conn/{id}")
@@ -210,6 +212,10 @@ mod partition {
 
     pub(super) fn once(of: &OnceKey) -> String {
         format!("idem/{}/{}", of.app_id, of.key)
+    }
+
+    pub(super) fn readers(app_id: &str, owner: &Owner) -> String {
+        format!("read/{app_id}/{}", hex::encode(owner))
     }
 
     pub(super) fn token(digest: &str) -> String {

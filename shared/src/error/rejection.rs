@@ -224,8 +224,16 @@ pub enum Rejection {
         "`after` has one serial (digits) for each channel, in their order, separated by commas"
     )]
     PollAfter,
-    #[error("{0} is not public: only public channels can be polled")]
+    #[error("`wait` is 0 to {} seconds", limits::POLL_WAIT_MAX_SECS)]
+    PollWait,
+    #[error("{0} is not public: reading it needs a token that grants it")]
     PollPrivate(String),
+    #[error("come back in {retry_after_secs} s")]
+    PollTooSoon { retry_after_secs: u64 },
+    #[error("the cursor is not one of this app and these channels, or has expired: begin anew")]
+    CursorRefused,
+    #[error("this app keeps no log, which streams and polling read: retention_seconds is 0")]
+    LogOff,
 }
 
 /// What the JSON parser says, without the rest of a value that it repeats: however long a request

@@ -23,6 +23,7 @@ enum About {
     Conflict,
     Size,
     Mismatch,
+    Rate,
 }
 
 impl Rejection {
@@ -57,7 +58,7 @@ impl Rejection {
         }
     }
 
-    /// The HTTP status: 400, 401, 403, 404, 409, 413 or 422. A refused subscription carries it, too.
+    /// The HTTP status: 400, 401, 403, 404, 409, 413, 422 or 429. A refused subscription carries it, too.
     #[must_use]
     pub fn status(&self) -> u16 {
         match self.about() {
@@ -68,6 +69,17 @@ impl Rejection {
             About::Conflict => 409,
             About::Size => 413,
             About::Mismatch => 422,
+            About::Rate => 429,
+        }
+    }
+
+    /// When it would not be refused any more, in seconds, where that is known.
+    #[must_use]
+    pub fn retry_after_secs(&self) -> Option<u64> {
+        match self {
+            Self::PollTooSoon { retry_after_secs } => Some(*retry_after_secs),
+            #[expect(clippy::wildcard_enum_match_arm, reason = "time mends no other")]
+            _ => None,
         }
     }
 
@@ -116,7 +128,8 @@ impl Rejection {
             | Self::UserInfo
             | Self::UserInfoAlone
             | Self::PollChannels
-            | Self::PollAfter => About::Request,
+            | Self::PollAfter
+            | Self::PollWait => About::Request,
             Self::BatchEvent { problem, .. } => problem.about(),
             Self::TokenRefused
             | Self::NotConnected
@@ -133,13 +146,16 @@ impl Rejection {
             | Self::AuthExpired { .. }
             | Self::AuthKey
             | Self::AuthSignature
-            | Self::BodyDigest => About::Authentication,
-            Self::ClientEventsDisabled | Self::OriginRefused | Self::PollPrivate(_) => {
-                About::Permission
-            }
+            | Self::BodyDigest
+            | Self::CursorRefused => About::Authentication,
+            Self::ClientEventsDisabled
+            | Self::OriginRefused
+            | Self::PollPrivate(_)
+            | Self::LogOff => About::Permission,
             Self::UnknownKey | Self::UnknownApp | Self::NotFound => About::Absence,
             Self::IdempotencyUnderWay => About::Conflict,
             Self::IdempotencyOther => About::Mismatch,
+            Self::PollTooSoon { .. } => About::Rate,
             Self::FrameTooLong
             | Self::QueryTooLong
             | Self::BodyTooLong { .. }

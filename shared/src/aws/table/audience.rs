@@ -17,6 +17,8 @@ pub struct Audience {
     pub subscribers: u64,
     /// How many shards they are in, at least 1.
     pub shards: u32,
+    /// The serial that was last taken; 0 before the first.
+    pub serial: u64,
     /// How many users are on a presence channel; `None` while somebody announces who comes and
     /// goes, and what was last noted need not be so any more.
     pub users: Option<u64>,
@@ -42,6 +44,8 @@ pub(super) struct AudienceRow {
     subscribers: i64,
     #[serde(default)]
     shards: Option<u32>,
+    #[serde(default)]
+    serial: u64,
     #[serde(default)]
     members: u64,
     /// There from when somebody begins to announce until all is told, whoever tells it.
@@ -70,6 +74,7 @@ impl From<AudienceRow> for Audience {
         Self {
             subscribers: u64::try_from(row.subscribers).unwrap_or(0),
             shards: row.shards(),
+            serial: row.serial,
             users: row.due_at.is_none().then_some(row.members),
             vacated_at: row.vacated_at,
             told_at: row.count_told_at,

@@ -7,7 +7,6 @@ use serde::Deserialize;
 use super::{ChannelKey, Table, conditional, fault, item, number, partition, read, string};
 use crate::error::Fault;
 use crate::event::{EventData, EventName};
-use crate::limits::RETENTION_SECS;
 use crate::schema::{PARTITION_KEY, SORT_KEY, TTL};
 use crate::time::UnixMillis;
 
@@ -22,6 +21,8 @@ pub struct LogEntry<'a> {
     pub at: UnixMillis,
     /// When the one before it was made; 0 for the first.
     pub previous_at: UnixMillis,
+    /// How long it is kept.
+    pub retention_secs: u64,
     /// The event's name.
     pub name: &'a EventName,
     /// The event's data.
@@ -83,7 +84,7 @@ impl Table {
         let row = item([
             (PARTITION_KEY, string(partition::log(of))),
             (SORT_KEY, string(partition::serial(entry.serial))),
-            (TTL, number(entry.at.plus_secs(RETENTION_SECS).secs())),
+            (TTL, number(entry.at.plus_secs(entry.retention_secs).secs())),
             ("id", string(entry.id)),
             ("at", number(entry.at.0)),
             ("previous_at", number(entry.previous_at.0)),
@@ -121,12 +122,13 @@ impl Table {
         &self,
         of: &ChannelKey,
         serial: u64,
+        retention_secs: u64,
         now: UnixMillis,
     ) -> Result<(), Fault> {
         let row = item([
             (PARTITION_KEY, string(partition::log(of))),
             (SORT_KEY, string(partition::serial(serial))),
-            (TTL, number(now.plus_secs(RETENTION_SECS).secs())),
+            (TTL, number(now.plus_secs(retention_secs).secs())),
             ("at", number(now.0)),
         ]);
         let put = self

@@ -36,7 +36,16 @@ pub struct Used {
 
 #[derive(Deserialize)]
 struct TokenRow {
+    app: String,
     grant: String,
+}
+
+/// A grant as its row has it.
+pub(super) fn parse_grant(operation: &'static str, text: &str) -> Result<Grant, Fault> {
+    serde_json::from_str(text).map_err(|source| Fault::Row {
+        operation,
+        source: source.into(),
+    })
 }
 
 impl Table {
@@ -70,6 +79,28 @@ impl Table {
             .await
             .map(|_| ())
             .map_err(|error| fault("put token", error))
+    }
+
+    /// What a token of an app grants, whether it may still be used or not: one consistent read.
+    ///
+    /// # Errors
+    /// [`Fault::Table`], [`Fault::Row`].
+    pub async fn token_grant(&self, digest: &str, app_id: &str) -> Result<Option<Grant>, Fault> {
+        const OPERATION: &str = "read token";
+        let get = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .key(PARTITION_KEY, string(partition::token(digest)))
+            .key(SORT_KEY, string(partition::TOKEN))
+            .consistent_read(true);
+        let found = get.send().await.map_err(|error| fault(OPERATION, error))?;
+        let Some(row) = found.item else {
+            return Ok(None);
+        };
+        let TokenRow { app, grant } = read(OPERATION, row)?;
+        let grant = parse_grant(OPERATION, &grant)?;
+        Ok((app == app_id).then_some(grant))
     }
 
     /// Uses a token for a connection, once: of any number of simultaneous uses one succeeds (with
@@ -117,12 +148,11 @@ impl Table {
             .map(ConnectionId::new)
             .filter(|other| other != id)
             .collect();
-        let TokenRow { grant } = read(OPERATION, old)?;
-        let grant = serde_json::from_str(&grant).map_err(|source| Fault::Row {
-            operation: OPERATION,
-            source: source.into(),
-        })?;
-        Ok(Some(Used { grant, displaced }))
+        let TokenRow { grant, .. } = read(OPERATION, old)?;
+        Ok(Some(Used {
+            grant: parse_grant(OPERATION, &grant)?,
+            displaced,
+        }))
     }
 
     /// Forgets that a token admitted connections which are closed by now. One write; may be
