@@ -13,6 +13,7 @@ use local::queue::QUEUES;
 use local::routes::ROUTES;
 use local::settings::timeout;
 use serde_json::json;
+use shared::limits::STREAM_LIFE_SECS;
 use shared::schema::{
     DUE_AT, DUE_INDEX, DUE_SHARD, OCCUPIED_INDEX, OCCUPIED_SHARD, PARTITION_KEY, SORT_KEY, TTL,
 };
@@ -21,6 +22,9 @@ use yaml_rust2::{Yaml, YamlLoader};
 
 use crate::everything::everything;
 use crate::queued::{everything_counted, everything_told};
+
+/// How long a stream lasts, unless it is said otherwise.
+const STREAM_LIFE: Duration = Duration::from_secs(STREAM_LIFE_SECS);
 
 /// Something a function may do, or does: the function, the action, and the rows it is about.
 type Allowed = BTreeSet<(String, String, String)>;
@@ -195,7 +199,7 @@ fn the_template_and_the_local_host_agree() {
         let own = &properties["Timeout"];
         let secs = own.as_i64().or(default.as_i64()).expect("a number");
         let secs = u64::try_from(secs).expect("positive");
-        assert_eq!(timeout(name).as_secs(), secs, "{name}");
+        assert_eq!(timeout(name, STREAM_LIFE).as_secs(), secs, "{name}");
     }
     let table = &template["Resources"]["Table"]["Properties"];
     let keys: Vec<_> = (0..2)
@@ -236,7 +240,7 @@ fn the_template_and_the_local_host_agree() {
         assert_eq!(u32::try_from(receives), Ok(declared.max_receive_count));
         // What may be in flight must not be handed out to another one.
         let function_secs =
-            usize::try_from(timeout(declared.function, Duration::ZERO).as_secs()).expect("fits");
+            usize::try_from(timeout(declared.function, STREAM_LIFE).as_secs()).expect("fits");
         assert!(number(&queue["VisibilityTimeout"]) >= 6 * function_secs);
     }
     let ttl = &table["TimeToLiveSpecification"]["AttributeName"];

@@ -42,6 +42,8 @@ mod rejections;
 mod repeating;
 #[path = "wire/starting.rs"]
 mod starting;
+#[path = "wire/streaming.rs"]
+mod streaming;
 #[path = "wire/talking.rs"]
 mod talking;
 #[path = "wire/terminating.rs"]

@@ -5,6 +5,7 @@ mod faults;
 mod http;
 mod receiver;
 mod socket;
+mod stream;
 mod system;
 mod table;
 
@@ -12,6 +13,7 @@ pub use faults::{Faults, Made};
 pub use http::{Reply, body_digest, hmac_hex, now_secs, signed_query, signed_query_with};
 pub use receiver::{Answers, Receiver, Told};
 pub use socket::{Socket, inner};
+pub use stream::Stream;
 pub use system::{System, target, workspace};
 pub use table::Table;
 
