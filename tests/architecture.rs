@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tests::workspace;
 
 /// The modules of `shared` that know values alone.
-const PURE: [&str; 18] = [
+const PURE: [&str; 19] = [
     "api",
     "app",
     "channel",
@@ -15,6 +15,7 @@ const PURE: [&str; 18] = [
     "error",
     "event",
     "frame",
+    "hold",
     "limits",
     "presence",
     "rate",
@@ -28,7 +29,7 @@ const PURE: [&str; 18] = [
     "webhook",
 ];
 /// Those that know the pure ones and the edge.
-const USE_CASES: [&str; 20] = [
+const USE_CASES: [&str; 21] = [
     "announce",
     "answer",
     "attend",
@@ -45,6 +46,7 @@ const USE_CASES: [&str; 20] = [
     "relay",
     "replay",
     "reply",
+    "resume",
     "subscribe",
     "users",
     "subscription_count",

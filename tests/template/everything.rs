@@ -42,6 +42,28 @@ pub(crate) async fn everything(system: &System) {
         forgotten(system, "b").await;
         faults.lift().await;
     }
+    // The same for who has missed something, a part of it left behind by a publisher that died.
+    system.publish(event("r")).await;
+    let rule =
+        json!([{"operation": "PutItem", "containing": "log/1001/r", "fault": "kill", "times": 1}]);
+    faults.set(rule).await;
+    system
+        .post("/apps/1001/events", event("r").to_string())
+        .await;
+    let mut resuming = Socket::connect(system).await;
+    resuming
+        .send_event("pusher:subscribe", json!({"channel": "r", "after": 0}))
+        .await;
+    resuming.acknowledged("r").await;
+    resuming.expect("e").await;
+    let conflict = json!([{"operation": "TransactWriteItems", "fault": "conflict"}]);
+    faults.set(conflict).await;
+    let mut attending = resuming.presence("presence-r", &json!({"user_id": "r"}));
+    attending["after"] = json!(0);
+    resuming.send_event("pusher:subscribe", attending).await;
+    resuming.roster("presence-r").await;
+    live(system, "presence-r").await;
+    faults.lift().await;
     let mut others = Vec::new();
     for _ in 0..2 {
         let mut socket = Socket::connect(system).await;
@@ -83,6 +105,18 @@ pub(crate) async fn everything(system: &System) {
     for function in ["connect", "disconnect", "message", "publisher", "reaper"] {
         presence(system, function).await;
         watching(system, function).await;
+    }
+}
+
+/// Waits until a channel's subscriber has seen what it has missed.
+async fn live(system: &System, channel: &str) {
+    let started = std::time::Instant::now();
+    loop {
+        let rows = system.table().rows(&format!("subs/1001/{channel}/")).await;
+        if rows.iter().any(|row| row.get("live_from").is_some()) {
+            return;
+        }
+        assert!(started.elapsed() < PATIENCE, "still held: {rows:?}");
     }
 }
 
