@@ -15,7 +15,7 @@ const CLOSE: &str = "DeleteConnection";
 /// An event, the status that it is answered with (for messages of a queue, how many of them have
 /// failed), and what is asked of AWS for it, in order. The gateway has no such connection: who
 /// answers it finds out and forgets it.
-const EVENTS: [(&str, u64, &[&str]); 59] = [
+const EVENTS: [(&str, u64, &[&str]); 60] = [
     ("connect", 200, &[PUT]),
     // What it asks of itself with `GREET_VIA=invoke`.
     ("connect-greet", 200, &[]),
@@ -47,6 +47,14 @@ const EVENTS: [(&str, u64, &[&str]); 59] = [
     // Whoever is found gone is the last one on the channel, which it finds out when it is counted out.
     (
         "message-subscribe",
+        200,
+        &[
+            QUERY, UPDATE, PUT, PUT, POST, UPDATE, QUERY, DELETE, UPDATE, UPDATE, DELETE, UPDATE,
+        ],
+    ),
+    // It is found gone before it is shown anything.
+    (
+        "message-subscribe-after",
         200,
         &[
             QUERY, UPDATE, PUT, PUT, POST, UPDATE, QUERY, DELETE, UPDATE, UPDATE, DELETE, UPDATE,
