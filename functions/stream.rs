@@ -1,15 +1,8 @@
 //! `GET /stream/{key}?channels=…`: server-sent events.
 
-use std::convert::Infallible;
-use std::time::Duration;
-
-use bytes::Bytes;
 use functions::browsers::{open, preflight};
 use functions::http::{last_event_id, origin, received_at, respond, run_streaming};
-use futures_util::stream::BoxStream;
-use futures_util::{StreamExt as _, stream};
-use http_body::Frame;
-use http_body_util::StreamBody;
+use functions::streaming::{Streamed, body, whole};
 use lambda_http::http::{HeaderName, HeaderValue, Method, header};
 use lambda_http::{Error, Request, RequestExt as _, Response, service_fn};
 use shared::aws::Services;
@@ -19,8 +12,6 @@ use shared::cursor::CursorKey;
 use shared::error::Rejection;
 use shared::follow::{self, Beginning};
 use shared::reading::Asked;
-
-type Body = StreamBody<BoxStream<'static, Result<Frame<Bytes>, Infallible>>>;
 
 /// Nothing on the way may keep it or hold it back.
 const HEADERS: [(HeaderName, HeaderValue); 3] = [
@@ -45,7 +36,7 @@ struct Streams {
 }
 
 impl Streams {
-    async fn begin(&self, request: &Request) -> Result<Response<Body>, shared::error::Error> {
+    async fn begin(&self, request: &Request) -> Result<Response<Streamed>, shared::error::Error> {
         let app_key = request.raw_http_path().strip_prefix("/stream/");
         let app = self
             .config
@@ -62,32 +53,21 @@ impl Streams {
         let asked = Asked::parse(query, last_event_id(request))?;
         let (services, now) = (&self.services, received_at(request));
         let follower = follow::admit(services, app, &self.key, asked, Beginning::Now, now).await?;
-        let life: Duration = self.config.stream_life;
-        let chunks = shared::stream::chunks(services.clone(), follower, life);
-        let mut response = Response::new(body(chunks.boxed()));
+        let chunks = shared::stream::chunks(services.clone(), follower, self.config.stream_life);
+        let mut response = Response::new(body(chunks));
         response.headers_mut().extend(HEADERS);
         Ok(response)
     }
 
-    async fn answer(&self, request: Request) -> Result<Response<Body>, Error> {
-        let whole = if request.method() == Method::OPTIONS {
-            preflight()
+    async fn answer(&self, request: Request) -> Result<Response<Streamed>, Error> {
+        let answer = if request.method() == Method::OPTIONS {
+            whole(preflight())
         } else {
-            match self.begin(&request).await {
-                Ok(response) => return Ok(open(response)),
-                Err(error) => respond(Err(error)),
-            }
+            let begun = self.begin(&request).await;
+            begun.unwrap_or_else(|error| whole(respond(Err(error))))
         };
-        let whole = whole.map(|whole| {
-            let whole = Bytes::copy_from_slice(&whole);
-            body(stream::iter([whole]).boxed())
-        });
-        Ok(open(whole))
+        Ok(open(answer))
     }
-}
-
-fn body(chunks: BoxStream<'static, Bytes>) -> Body {
-    StreamBody::new(chunks.map(|chunk| Ok(Frame::data(chunk))).boxed())
 }
 
 #[tokio::main(flavor = "current_thread")]

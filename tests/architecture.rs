@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tests::workspace;
 
 /// The modules of `shared` that know values alone.
-const PURE: [&str; 19] = [
+const PURE: [&str; 20] = [
     "api",
     "app",
     "channel",
@@ -15,6 +15,7 @@ const PURE: [&str; 19] = [
     "error",
     "event",
     "frame",
+    "hold",
     "limits",
     "presence",
     "rate",
@@ -29,7 +30,7 @@ const PURE: [&str; 19] = [
     "webhook",
 ];
 /// Those that know the pure ones and the edge.
-const USE_CASES: [&str; 23] = [
+const USE_CASES: [&str; 24] = [
     "admission",
     "announce",
     "answer",
@@ -48,6 +49,7 @@ const USE_CASES: [&str; 23] = [
     "relay",
     "replay",
     "reply",
+    "resume",
     "stream",
     "subscribe",
     "users",

@@ -15,6 +15,8 @@ mod leaving;
 mod publishing;
 #[path = "crash/repeating.rs"]
 mod repeating;
+#[path = "crash/resuming.rs"]
+mod resuming;
 #[path = "crash/signing_in.rs"]
 mod signing_in;
 #[path = "crash/stage.rs"]

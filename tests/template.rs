@@ -17,7 +17,7 @@ use shared::limits::STREAM_LIFE_SECS;
 use shared::schema::{
     DUE_AT, DUE_INDEX, DUE_SHARD, OCCUPIED_INDEX, OCCUPIED_SHARD, PARTITION_KEY, SORT_KEY, TTL,
 };
-use tests::{System, workspace};
+use tests::{Made, System, workspace};
 use yaml_rust2::{Yaml, YamlLoader};
 
 use crate::everything::everything;
@@ -117,10 +117,26 @@ fn allowed(template: &Yaml) -> Allowed {
     allowed
 }
 
+/// A transaction as its parts: it may do what each of them may.
+fn parts(made: Made) -> Vec<Made> {
+    if made.operation != "TransactWriteItems" {
+        return vec![made];
+    }
+    let part = |part: &str| {
+        let (action, target) = part.split_once(' ').expect("an action and a partition");
+        Made {
+            operation: format!("{action}Item"),
+            target: target.to_owned(),
+            ..made.clone()
+        }
+    };
+    made.target.split(", ").map(part).collect()
+}
+
 /// What the functions have asked so far, as policies name it.
 async fn done(system: &System) -> Allowed {
     let made = system.faults().made().await;
-    let entry = made.into_iter().map(|made| {
+    let entry = made.into_iter().flat_map(parts).map(|made| {
         let (action, of) = match made.operation.as_str() {
             "PostToConnection" => (
                 "execute-api:ManageConnections".to_owned(),

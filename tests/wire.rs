@@ -10,6 +10,8 @@ mod budgets;
 mod connecting;
 #[path = "wire/counting.rs"]
 mod counting;
+#[path = "wire/cursors.rs"]
+mod cursors;
 #[path = "wire/faults.rs"]
 mod faults;
 #[path = "wire/gateway.rs"]
@@ -40,6 +42,8 @@ mod reaping;
 mod rejections;
 #[path = "wire/repeating.rs"]
 mod repeating;
+#[path = "wire/resuming.rs"]
+mod resuming;
 #[path = "wire/starting.rs"]
 mod starting;
 #[path = "wire/streaming.rs"]

@@ -6,6 +6,7 @@ pub mod greet;
 pub mod http;
 pub mod invocation;
 pub mod queue;
+pub mod streaming;
 pub mod websocket;
 
 use std::time::SystemTime;
