@@ -106,6 +106,58 @@ fn they_come_back() {
     );
 }
 
+/// A Chromium. Without one this fails and says so: browsers are never skipped.
+fn chromium() -> String {
+    if let Ok(named) = std::env::var("CHROMIUM") {
+        return named;
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let names = [
+        "chromium",
+        "chromium-browser",
+        "google-chrome",
+        "google-chrome-stable",
+    ];
+    let found = std::env::split_paths(&path)
+        .flat_map(|folder| names.map(|name| folder.join(name)))
+        .find(|file| file.is_file());
+    let found = found.expect(
+        "Chromium must be installed to test what browsers do, or Chrome: CHROMIUM names one that is not on the PATH",
+    );
+    found.to_string_lossy().into_owned()
+}
+
+/// Builds the example task, and says where it is.
+fn task() -> String {
+    let built = local::binaries::cargo_build()
+        .current_dir(workspace())
+        .args(["-p", "progress", "--example", "task"])
+        .status();
+    assert!(
+        built.expect("cargo runs").success(),
+        "the example does not build"
+    );
+    let this = std::env::current_exe().expect("a test has a path");
+    let profile = this
+        .ancestors()
+        .nth(2)
+        .expect("target/{profile}/deps/{test}");
+    let task = profile.join("examples/task");
+    task.to_string_lossy().into_owned()
+}
+
+#[test]
+fn browsers_read_streams() {
+    let (chromium, task) = (chromium(), task());
+    let arguments = ["--stream-life", "2", "--max-age", "2", "--quiet"];
+    let variables = [("CHROMIUM", chromium.as_str()), ("TASK", task.as_str())];
+    run_with(
+        "browser.test.mjs",
+        &System::start_with(&arguments),
+        &variables,
+    );
+}
+
 #[test]
 fn they_miss_nothing() {
     run(

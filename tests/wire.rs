@@ -32,6 +32,8 @@ mod messages;
 mod polling;
 #[path = "wire/presence.rs"]
 mod presence;
+#[path = "wire/progressing.rs"]
+mod progressing;
 #[path = "wire/publishing.rs"]
 mod publishing;
 #[path = "wire/queues.rs"]
