@@ -1,16 +1,12 @@
 //! `GET /stream/{key}?channels=…`: server-sent events.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
-use bytes::Bytes;
 use functions::browsers::{open, preflight};
 use functions::http::{last_event_id, origin, received_at, respond, run_streaming};
-use futures_util::stream::BoxStream;
-use futures_util::{StreamExt as _, stream};
-use http_body::Frame;
-use http_body_util::StreamBody;
-use lambda_http::http::{HeaderName, HeaderValue, Method, header};
+use functions::streaming::{Body, UNBUFFERED, body, whole};
+use futures_util::StreamExt as _;
+use lambda_http::http::{HeaderValue, Method, header};
 use lambda_http::{Error, Request, RequestExt as _, Response, service_fn};
 use shared::aws::Services;
 use shared::config::Config;
@@ -20,23 +16,7 @@ use shared::error::Rejection;
 use shared::follow::{self, Beginning};
 use shared::reading::Asked;
 
-type Body = StreamBody<BoxStream<'static, Result<Frame<Bytes>, Infallible>>>;
-
-/// Nothing on the way may keep it or hold it back.
-const HEADERS: [(HeaderName, HeaderValue); 3] = [
-    (
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/event-stream"),
-    ),
-    (
-        header::CACHE_CONTROL,
-        HeaderValue::from_static("no-store, no-transform"),
-    ),
-    (
-        HeaderName::from_static("x-accel-buffering"),
-        HeaderValue::from_static("no"),
-    ),
-];
+const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
 
 struct Streams {
     services: Services,
@@ -65,29 +45,20 @@ impl Streams {
         let life: Duration = self.config.stream_life;
         let chunks = shared::stream::chunks(services.clone(), follower, life);
         let mut response = Response::new(body(chunks.boxed()));
-        response.headers_mut().extend(HEADERS);
+        response.headers_mut().insert(header::CONTENT_TYPE, EVENTS);
+        response.headers_mut().extend(UNBUFFERED);
         Ok(response)
     }
 
     async fn answer(&self, request: Request) -> Result<Response<Body>, Error> {
-        let whole = if request.method() == Method::OPTIONS {
-            preflight()
+        let response = if request.method() == Method::OPTIONS {
+            whole(preflight())
         } else {
-            match self.begin(&request).await {
-                Ok(response) => return Ok(open(response)),
-                Err(error) => respond(Err(error)),
-            }
+            let begun = self.begin(&request).await;
+            begun.unwrap_or_else(|error| whole(respond(Err(error))))
         };
-        let whole = whole.map(|whole| {
-            let whole = Bytes::copy_from_slice(&whole);
-            body(stream::iter([whole]).boxed())
-        });
-        Ok(open(whole))
+        Ok(open(response))
     }
-}
-
-fn body(chunks: BoxStream<'static, Bytes>) -> Body {
-    StreamBody::new(chunks.map(|chunk| Ok(Frame::data(chunk))).boxed())
 }
 
 #[tokio::main(flavor = "current_thread")]

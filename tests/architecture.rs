@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tests::workspace;
 
 /// The modules of `shared` that know values alone.
-const PURE: [&str; 19] = [
+const PURE: [&str; 20] = [
     "api",
     "app",
     "channel",
@@ -19,6 +19,7 @@ const PURE: [&str; 19] = [
     "presence",
     "rate",
     "reading",
+    "session",
     "settings",
     "signature",
     "socket_id",
@@ -29,11 +30,12 @@ const PURE: [&str; 19] = [
     "webhook",
 ];
 /// Those that know the pure ones and the edge.
-const USE_CASES: [&str; 23] = [
+const USE_CASES: [&str; 25] = [
     "admission",
     "announce",
     "answer",
     "attend",
+    "deliver",
     "fanout",
     "follow",
     "issue",
@@ -43,6 +45,7 @@ const USE_CASES: [&str; 23] = [
     "notify",
     "occupancy",
     "once",
+    "pickup",
     "publish",
     "reap",
     "relay",
@@ -161,7 +164,9 @@ fn only_the_edge_names_aws_and_only_the_functions_name_lambda() {
     }
     // The edge says what happened; what follows from it is decided above.
     for name in [
+        "crate::deliver",
         "crate::lifecycle",
+        "crate::pickup",
         "crate::fanout",
         "crate::publish",
         "crate::subscribe",
@@ -258,6 +263,7 @@ fn a_rule_has_one_home() {
         ("subscription_succeeded\"", "shared/src/frame.rs"),
         ("4001", "shared/src/error/status.rs"),
         ("4009", "shared/src/error/status.rs"),
+        ("4200", "shared/src/error/status.rs"),
         ("4301", "shared/src/error/status.rs"),
         ("\"conn/", "shared/src/aws/table.rs"),
         ("\"subs/", "shared/src/aws/table.rs"),
@@ -271,6 +277,9 @@ fn a_rule_has_one_home() {
         ("\"user/", "shared/src/aws/table.rs"),
         ("\"watch/", "shared/src/aws/table.rs"),
         ("\"watches/", "shared/src/aws/table.rs"),
+        ("\"out/", "shared/src/aws/table.rs"),
+        ("\"http/", "shared/src/socket_id.rs"),
+        ("\"xhr", "shared/src/session.rs"),
         ("{socket_id}::user::", "shared/src/signature.rs"),
         ("\"#server-to-user", "shared/src/channel.rs"),
         ("pusher:signin", "shared/src/frame.rs"),

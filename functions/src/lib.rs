@@ -6,6 +6,7 @@ pub mod greet;
 pub mod http;
 pub mod invocation;
 pub mod queue;
+pub mod streaming;
 pub mod websocket;
 
 use std::time::SystemTime;
@@ -17,13 +18,14 @@ use shared::time::UnixMillis;
 use tracing_subscriber::EnvFilter;
 
 /// The name of each function: its binary, its Lambda, its row in the template.
-pub const FUNCTIONS: [&str; 10] = [
+pub const FUNCTIONS: [&str; 11] = [
     "connect",
     "disconnect",
     "fanout",
     "message",
     "publisher",
     "reaper",
+    "session",
     "status",
     "stream",
     "token",

@@ -10,6 +10,7 @@ mod code {
     pub(super) const PROTOCOL_UNSUPPORTED: u16 = 4007;
     pub(super) const PROTOCOL_MISSING: u16 = 4008;
     pub(super) const UNAUTHORIZED: u16 = 4009;
+    pub(super) const COME_BACK: u16 = 4200;
     pub(super) const CLIENT_EVENT_REJECTED: u16 = 4301;
     pub(super) const WATCHLIST_CUT: u16 = 4302;
 }
@@ -56,6 +57,13 @@ impl Rejection {
             Self::WatchlistCut => Some(code::WATCHLIST_CUT),
             _ => None,
         }
+    }
+
+    /// The code that a connection is closed with, for this reason or for none that its client could
+    /// mend: then it is to come back at once.
+    #[must_use]
+    pub fn close_code(reason: Option<&Self>) -> u16 {
+        reason.and_then(Self::code).unwrap_or(code::COME_BACK)
     }
 
     /// The HTTP status: 400, 401, 403, 404, 409, 413, 422 or 429. A refused subscription carries it, too.
@@ -129,7 +137,9 @@ impl Rejection {
             | Self::UserInfoAlone
             | Self::PollChannels
             | Self::PollAfter
-            | Self::PollWait => About::Request,
+            | Self::PollWait
+            | Self::SessionNumber
+            | Self::SessionFrames(_) => About::Request,
             Self::BatchEvent { problem, .. } => problem.about(),
             Self::TokenRefused
             | Self::NotConnected
