@@ -40,6 +40,8 @@ mod reaping;
 mod rejections;
 #[path = "wire/repeating.rs"]
 mod repeating;
+#[path = "wire/sessions.rs"]
+mod sessions;
 #[path = "wire/starting.rs"]
 mod starting;
 #[path = "wire/talking.rs"]
