@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
-import { client, closeAll, collect, joined, next, server, state } from "./support.mjs";
+import { client, closeAll, collect, joined, next, reachable, server, state } from "./support.mjs";
 
 const base = new URL(process.env.BASE);
 
@@ -69,7 +69,7 @@ for (const transport of ["xhr_polling", "xhr_streaming"]) {
     };
     const pusher = over(transport, { userAuthentication });
     pusher.signin();
-    await pusher.user.signinDonePromise;
+    await reachable(pusher);
     const told = next(pusher.user, "hello");
     await server.sendToUser(transport, "hello", { n: 1 });
     assert.deepEqual(await told, { n: 1 });
