@@ -15,7 +15,7 @@ const CLOSE: &str = "DeleteConnection";
 /// An event, the status that it is answered with (for messages of a queue, how many of them have
 /// failed), and what is asked of AWS for it, in order. The gateway has no such connection: who
 /// answers it finds out and forgets it.
-const EVENTS: [(&str, u64, &[&str]); 59] = [
+const EVENTS: [(&str, u64, &[&str]); 65] = [
     ("connect", 200, &[PUT]),
     // What it asks of itself with `GREET_VIA=invoke`.
     ("connect-greet", 200, &[]),
@@ -119,6 +119,14 @@ const EVENTS: [(&str, u64, &[&str]); 59] = [
     ("publisher-unsigned", 401, &[]),
     // An answer that has no status is a success, too. One query for each of the index's partitions.
     ("reaper", 200, &[QUERY; 16]),
+    // There is no such session, so it is opened.
+    ("session", 200, &[UPDATE, PUT, PUT]),
+    ("session-malformed", 400, &[]),
+    ("session-preflight", 204, &[]),
+    ("session-send", 204, &[UPDATE]),
+    ("session-send-unopened", 401, &[UPDATE]),
+    // It is told so in lines, as pusher-js reads them.
+    ("session-unknown-key", 200, &[]),
     ("status", 200, &[QUERY, QUERY]),
     ("status-preflight", 204, &[]),
     ("status-private-channel", 403, &[]),
@@ -154,7 +162,14 @@ async fn invoke(system: &System, name: &str) -> Value {
     let request = request.header("authorization", "AWS4-HMAC-SHA256 Credential=tests");
     let answer = request.send().await.expect("an answer");
     assert_eq!(answer.headers().get("x-amz-function-error"), None, "{name}");
-    serde_json::from_str(&answer.text().await.expect("a body")).expect("JSON")
+    let text = answer.text().await.expect("a body");
+    // What comes bit by bit begins with all but the body.
+    let Some((prelude, body)) = text.split_once("\0\0\0\0\0\0\0\0") else {
+        return serde_json::from_str(&text).expect("JSON");
+    };
+    let mut answer: Value = serde_json::from_str(prelude).expect("JSON");
+    answer["body"] = json!(body);
+    answer
 }
 
 #[test]
@@ -180,6 +195,9 @@ async fn each_event_does_what_its_name_says() {
         system.table().clear().await;
         if function_of(name) == "message" {
             invoke(&system, "connect").await;
+        }
+        if name == "session-send" {
+            invoke(&system, "session").await;
         }
         system.faults().forget().await;
         let answer = invoke(&system, name).await;

@@ -4,6 +4,8 @@
 mod everything;
 #[path = "template/queued.rs"]
 mod queued;
+#[path = "template/sessions.rs"]
+mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,6 +15,7 @@ use local::queue::QUEUES;
 use local::routes::ROUTES;
 use local::settings::timeout;
 use serde_json::json;
+use shared::limits::STREAM_LIFE_SECS;
 use shared::schema::{
     DUE_AT, DUE_INDEX, DUE_SHARD, OCCUPIED_INDEX, OCCUPIED_SHARD, PARTITION_KEY, SORT_KEY, TTL,
 };
@@ -191,11 +194,12 @@ fn the_template_and_the_local_host_agree() {
     let names: Vec<&str> = functions.keys().map(String::as_str).collect();
     assert_eq!(names, FUNCTIONS);
     let default = &template["Globals"]["Function"]["Timeout"];
+    let life = Duration::from_secs(STREAM_LIFE_SECS);
     for (name, properties) in &functions {
         let own = &properties["Timeout"];
         let secs = own.as_i64().or(default.as_i64()).expect("a number");
         let secs = u64::try_from(secs).expect("positive");
-        assert_eq!(timeout(name).as_secs(), secs, "{name}");
+        assert_eq!(timeout(name, life).as_secs(), secs, "{name}");
     }
     let table = &template["Resources"]["Table"]["Properties"];
     let keys: Vec<_> = (0..2)

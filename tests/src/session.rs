@@ -44,6 +44,16 @@ impl<'a> Session<'a> {
         session
     }
 
+    /// The same with a token.
+    pub async fn open_with(system: &'a System, token: &str) -> Self {
+        let mut session = Self::new(system, "local-key");
+        let target = format!("{}&token={token}", session.target("xhr"));
+        let reply = system.request("POST", &target, Vec::new()).await;
+        session.take(&reply.text);
+        session.greeted().await;
+        session
+    }
+
     /// Takes the greeting.
     ///
     /// # Panics
@@ -183,6 +193,18 @@ impl<'a> Session<'a> {
     pub async fn subscribe(&mut self, channel: &str) {
         self.send_event("pusher:subscribe", json!({"channel": channel}))
             .await;
+        let frame = self.expect("pusher_internal:subscription_succeeded").await;
+        assert_eq!(frame["channel"], channel);
+    }
+
+    /// Joins a channel that takes the app's signature.
+    ///
+    /// # Panics
+    /// When it is not acknowledged.
+    pub async fn subscribe_private(&mut self, channel: &str) {
+        let signature = hmac_hex("local-secret", &format!("{}:{channel}", self.socket_id));
+        let data = json!({"channel": channel, "auth": format!("local-key:{signature}")});
+        self.send_event("pusher:subscribe", data).await;
         let frame = self.expect("pusher_internal:subscription_succeeded").await;
         assert_eq!(frame["channel"], channel);
     }

@@ -1,9 +1,10 @@
 //! Every use case, taken through everything that it can have to do.
 
 use serde_json::{Value, json};
-use tests::{PATIENCE, Socket, System};
+use tests::{PATIENCE, Session, Socket, System};
 
 use crate::queued::come_and_go;
+use crate::sessions::{displace, over_http};
 
 pub(crate) fn event(channel: &str) -> Value {
     json!({"name": "e", "channel": channel, "data": ""})
@@ -80,7 +81,15 @@ pub(crate) async fn everything(system: &System) {
     // `disconnect`.
     socket.close().await;
     forgotten(system, "a").await;
-    for function in ["connect", "disconnect", "message", "publisher", "reaper"] {
+    over_http(system).await;
+    for function in [
+        "connect",
+        "disconnect",
+        "message",
+        "publisher",
+        "reaper",
+        "session",
+    ] {
         presence(system, function).await;
         watching(system, function).await;
     }
@@ -102,6 +111,11 @@ pub(crate) async fn watching(system: &System, function: &str) {
         .sign_in(json!({"id": "watcher", "watchlist": [user]}))
         .await;
     watcher.watched().await;
+    // Whoever tells one that has a socket tells one that has none.
+    let mut remote = Session::open(system).await;
+    remote
+        .sign_in(json!({"id": "remote", "watchlist": [user]}))
+        .await;
     let mut leaving = Socket::connect_at(system, &path).await;
     // The second time there is a watchlist already.
     for watched in ["a", "b"] {
@@ -116,6 +130,7 @@ pub(crate) async fn watching(system: &System, function: &str) {
     faults.set(rule).await;
     match function {
         "connect" => drop(Socket::open(system, &path).await.expect("let in")),
+        "session" => displace(system, &path).await,
         "disconnect" => leaving.close().await,
         "message" => leaving.send_event("pusher:ping", json!({})).await,
         "publisher" => {
@@ -132,6 +147,8 @@ pub(crate) async fn watching(system: &System, function: &str) {
         other => panic!("{other}"),
     }
     told(system, user, false).await;
+    let remote = "/apps/1001/users/remote/terminate_connections";
+    assert_eq!(system.post(remote, "{}").await.status, 200);
     let started = std::time::Instant::now();
     while !system.table().rows("watch/").await.is_empty() {
         assert!(started.elapsed() < PATIENCE, "{function}: still watched");
@@ -206,6 +223,7 @@ pub(crate) async fn presence(system: &System, function: &str) {
     faults.set(rule).await;
     match function {
         "connect" => drop(Socket::open(system, &path).await.expect("let in")),
+        "session" => displace(system, &path).await,
         "disconnect" => leaving.close().await,
         "message" => {
             let channel = json!({"channel": channel});

@@ -273,11 +273,7 @@ async fn a_token_opens_a_session_and_what_it_grants() {
     let token = system.token(grant).await;
     let mut sessions = Vec::new();
     for _ in 0..2 {
-        let mut session = Session::new(&system, "local-key");
-        let target = format!("{}&token={token}", session.target("xhr"));
-        let reply = system.request("POST", &target, Vec::new()).await;
-        session.take(&reply.text);
-        session.greeted().await;
+        let mut session = Session::open_with(&system, &token).await;
         session.subscribe("private-a").await;
         sessions.push(session);
     }
