@@ -3,10 +3,9 @@
 
 use functions::browsers::{open, preflight};
 use functions::http::{origin, received_at, respond, run_streaming};
-use functions::streaming::{Body, UNBUFFERED, body, whole};
-use futures_util::StreamExt as _;
-use lambda_http::http::{HeaderValue, Method, StatusCode, header};
-use lambda_http::{Body as Whole, Error, Request, RequestExt as _, Response, service_fn};
+use functions::streaming::{Streamed, body, whole};
+use lambda_http::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use lambda_http::{Body, Error, Request, RequestExt as _, Response, service_fn};
 use shared::aws::Services;
 use shared::config::Config;
 use shared::config::variable::{LATER_QUEUE_URL, WEBHOOK_QUEUE_URL};
@@ -14,7 +13,21 @@ use shared::error::Rejection;
 use shared::pickup::{self, Answer};
 use shared::session;
 
-const LINES: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+/// Lines, and nothing on the way may keep them or hold them back.
+const HEADERS: [(HeaderName, HeaderValue); 3] = [
+    (
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    ),
+    (
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("no-store, no-transform"),
+    ),
+    (
+        HeaderName::from_static("x-accel-buffering"),
+        HeaderValue::from_static("no"),
+    ),
+];
 
 struct Sessions {
     services: Services,
@@ -22,7 +35,7 @@ struct Sessions {
 }
 
 impl Sessions {
-    async fn receive(&self, request: &Request) -> Result<Response<Body>, shared::error::Error> {
+    async fn receive(&self, request: &Request) -> Result<Response<Streamed>, shared::error::Error> {
         if request.method() != Method::POST {
             return Err(Rejection::NotFound.into());
         }
@@ -33,21 +46,18 @@ impl Sessions {
         let answer = pickup::answer(services, apps, asked, sent, origin(request), at).await?;
         let mut response = match answer {
             Answer::Taken => {
-                let mut taken = Response::new(Whole::Empty);
+                let mut taken = Response::new(Body::Empty);
                 *taken.status_mut() = StatusCode::NO_CONTENT;
                 return Ok(whole(taken));
             }
-            Answer::Lines(lines) => whole(Response::new(Whole::Text(lines))),
-            Answer::Stream(reader) => {
-                Response::new(body(reader.chunks(self.config.stream_life).boxed()))
-            }
+            Answer::Lines(lines) => whole(Response::new(Body::Text(lines))),
+            Answer::Stream(reader) => Response::new(body(reader.chunks(self.config.stream_life))),
         };
-        response.headers_mut().insert(header::CONTENT_TYPE, LINES);
-        response.headers_mut().extend(UNBUFFERED);
+        response.headers_mut().extend(HEADERS);
         Ok(response)
     }
 
-    async fn answer(&self, request: Request) -> Result<Response<Body>, Error> {
+    async fn answer(&self, request: Request) -> Result<Response<Streamed>, Error> {
         let response = if request.method() == Method::OPTIONS {
             whole(preflight())
         } else {

@@ -1,12 +1,9 @@
 //! `GET /stream/{key}?channels=…`: server-sent events.
 
-use std::time::Duration;
-
 use functions::browsers::{open, preflight};
 use functions::http::{last_event_id, origin, received_at, respond, run_streaming};
-use functions::streaming::{Body, UNBUFFERED, body, whole};
-use futures_util::StreamExt as _;
-use lambda_http::http::{HeaderValue, Method, header};
+use functions::streaming::{Streamed, body, whole};
+use lambda_http::http::{HeaderName, HeaderValue, Method, header};
 use lambda_http::{Error, Request, RequestExt as _, Response, service_fn};
 use shared::aws::Services;
 use shared::config::Config;
@@ -16,7 +13,21 @@ use shared::error::Rejection;
 use shared::follow::{self, Beginning};
 use shared::reading::Asked;
 
-const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
+/// Nothing on the way may keep it or hold it back.
+const HEADERS: [(HeaderName, HeaderValue); 3] = [
+    (
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/event-stream"),
+    ),
+    (
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("no-store, no-transform"),
+    ),
+    (
+        HeaderName::from_static("x-accel-buffering"),
+        HeaderValue::from_static("no"),
+    ),
+];
 
 struct Streams {
     services: Services,
@@ -25,7 +36,7 @@ struct Streams {
 }
 
 impl Streams {
-    async fn begin(&self, request: &Request) -> Result<Response<Body>, shared::error::Error> {
+    async fn begin(&self, request: &Request) -> Result<Response<Streamed>, shared::error::Error> {
         let app_key = request.raw_http_path().strip_prefix("/stream/");
         let app = self
             .config
@@ -42,22 +53,20 @@ impl Streams {
         let asked = Asked::parse(query, last_event_id(request))?;
         let (services, now) = (&self.services, received_at(request));
         let follower = follow::admit(services, app, &self.key, asked, Beginning::Now, now).await?;
-        let life: Duration = self.config.stream_life;
-        let chunks = shared::stream::chunks(services.clone(), follower, life);
-        let mut response = Response::new(body(chunks.boxed()));
-        response.headers_mut().insert(header::CONTENT_TYPE, EVENTS);
-        response.headers_mut().extend(UNBUFFERED);
+        let chunks = shared::stream::chunks(services.clone(), follower, self.config.stream_life);
+        let mut response = Response::new(body(chunks));
+        response.headers_mut().extend(HEADERS);
         Ok(response)
     }
 
-    async fn answer(&self, request: Request) -> Result<Response<Body>, Error> {
-        let response = if request.method() == Method::OPTIONS {
+    async fn answer(&self, request: Request) -> Result<Response<Streamed>, Error> {
+        let answer = if request.method() == Method::OPTIONS {
             whole(preflight())
         } else {
             let begun = self.begin(&request).await;
             begun.unwrap_or_else(|error| whole(respond(Err(error))))
         };
-        Ok(open(response))
+        Ok(open(answer))
     }
 }
 

@@ -25,6 +25,9 @@ use yaml_rust2::{Yaml, YamlLoader};
 use crate::everything::everything;
 use crate::queued::{everything_counted, everything_told};
 
+/// How long a stream lasts, unless it is said otherwise.
+const STREAM_LIFE: Duration = Duration::from_secs(STREAM_LIFE_SECS);
+
 /// Something a function may do, or does: the function, the action, and the rows it is about.
 type Allowed = BTreeSet<(String, String, String)>;
 
@@ -194,12 +197,11 @@ fn the_template_and_the_local_host_agree() {
     let names: Vec<&str> = functions.keys().map(String::as_str).collect();
     assert_eq!(names, FUNCTIONS);
     let default = &template["Globals"]["Function"]["Timeout"];
-    let life = Duration::from_secs(STREAM_LIFE_SECS);
     for (name, properties) in &functions {
         let own = &properties["Timeout"];
         let secs = own.as_i64().or(default.as_i64()).expect("a number");
         let secs = u64::try_from(secs).expect("positive");
-        assert_eq!(timeout(name, life).as_secs(), secs, "{name}");
+        assert_eq!(timeout(name, STREAM_LIFE).as_secs(), secs, "{name}");
     }
     let table = &template["Resources"]["Table"]["Properties"];
     let keys: Vec<_> = (0..2)

@@ -1,41 +1,25 @@
-//! Bodies of the functions whose responses come bit by bit.
+//! Responses that come bit by bit.
 
 use std::convert::Infallible;
 
 use bytes::Bytes;
-use futures_util::stream::BoxStream;
-use futures_util::{StreamExt as _, stream};
+use futures_util::stream::{self, BoxStream};
+use futures_util::{Stream, StreamExt as _};
 use http_body::Frame;
 use http_body_util::StreamBody;
-use lambda_http::Response;
-use lambda_http::http::{HeaderName, HeaderValue, header};
+use lambda_http::{Body, Response};
 
-/// A body that comes bit by bit.
-pub type Body = StreamBody<BoxStream<'static, Result<Frame<Bytes>, Infallible>>>;
+/// A body that comes bit by bit, and never fails.
+pub type Streamed = StreamBody<BoxStream<'static, Result<Frame<Bytes>, Infallible>>>;
 
-/// Nothing on the way may keep it or hold it back.
-pub const UNBUFFERED: [(HeaderName, HeaderValue); 2] = [
-    (
-        header::CACHE_CONTROL,
-        HeaderValue::from_static("no-store, no-transform"),
-    ),
-    (
-        HeaderName::from_static("x-accel-buffering"),
-        HeaderValue::from_static("no"),
-    ),
-];
-
-/// A body of what is still to come.
+/// A body of these chunks.
 #[must_use]
-pub fn body(chunks: BoxStream<'static, Bytes>) -> Body {
+pub fn body(chunks: impl Stream<Item = Bytes> + Send + 'static) -> Streamed {
     StreamBody::new(chunks.map(|chunk| Ok(Frame::data(chunk))).boxed())
 }
 
-/// A response that is there already.
+/// An answer that is there already, for whoever streams the others.
 #[must_use]
-pub fn whole(response: Response<lambda_http::Body>) -> Response<Body> {
-    response.map(|whole| {
-        let whole = Bytes::copy_from_slice(&whole);
-        body(stream::iter([whole]).boxed())
-    })
+pub fn whole(response: Response<Body>) -> Response<Streamed> {
+    response.map(|whole| body(stream::iter([Bytes::copy_from_slice(&whole)])))
 }

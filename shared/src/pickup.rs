@@ -65,7 +65,7 @@ pub enum Answer {
     /// These lines.
     Lines(String),
     /// Lines, as they come.
-    Stream(Reader),
+    Stream(Box<Reader>),
 }
 
 /// Answers a request of a session. To receive costs one write; to open two more, and one for a token;
@@ -118,7 +118,7 @@ pub async fn answer(
         }
     }
     if is_stream {
-        Ok(Answer::Stream(reader))
+        Ok(Answer::Stream(Box::new(reader)))
     } else {
         Ok(Answer::Lines(reader.poll().await?))
     }

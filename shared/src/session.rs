@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn a_request_says_which_session_it_is_of_and_what_it_wants() {
         let query = "protocol=7&client=js&t=1&n=12&token=";
-        let request = Request::parse(PATH, query).ok().expect("a request");
+        let request = Request::parse(PATH, query).expect("a request");
         assert_eq!((request.call, request.number), (Call::Poll, 12));
         assert_eq!(request.app_key, "key");
         assert_eq!(request.protocol.as_deref(), Some("7"));
@@ -259,7 +259,7 @@ mod tests {
         let apps = Apps::parse(apps).expect("two apps");
         let [one, two] = ["1", "2"].map(|id| apps.by_id(id).expect("an app"));
         let id = |path: &str, app: &App| {
-            let request = Request::parse(path, "n=1").ok().expect("a request");
+            let request = Request::parse(path, "n=1").expect("a request");
             request.connection_id(app)
         };
         assert_eq!(id(PATH, one), id(&format!("{PATH}_send"), one));

@@ -84,9 +84,9 @@ impl Rejection {
     /// When it would not be refused any more, in seconds, where that is known.
     #[must_use]
     pub fn retry_after_secs(&self) -> Option<u64> {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "time mends no other")]
         match self {
             Self::PollTooSoon { retry_after_secs } => Some(*retry_after_secs),
-            #[expect(clippy::wildcard_enum_match_arm, reason = "time mends no other")]
             _ => None,
         }
     }
