@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tests::workspace;
 
 /// The modules of `shared` that know values alone.
-const PURE: [&str; 20] = [
+const PURE: [&str; 21] = [
     "api",
     "app",
     "channel",
@@ -15,6 +15,7 @@ const PURE: [&str; 20] = [
     "error",
     "event",
     "frame",
+    "hold",
     "limits",
     "presence",
     "rate",
@@ -30,7 +31,7 @@ const PURE: [&str; 20] = [
     "webhook",
 ];
 /// Those that know the pure ones and the edge.
-const USE_CASES: [&str; 25] = [
+const USE_CASES: [&str; 26] = [
     "admission",
     "announce",
     "answer",
@@ -51,6 +52,7 @@ const USE_CASES: [&str; 25] = [
     "relay",
     "replay",
     "reply",
+    "resume",
     "stream",
     "subscribe",
     "users",

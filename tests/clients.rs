@@ -110,3 +110,11 @@ fn they_come_back() {
         &System::start_with(&["--max-age", "2"]),
     );
 }
+
+#[test]
+fn they_miss_nothing() {
+    run(
+        "resuming.test.mjs",
+        &System::start_with(&["--max-age", "2", "--quiet"]),
+    );
+}

@@ -17,6 +17,8 @@ mod picking_up;
 mod publishing;
 #[path = "crash/repeating.rs"]
 mod repeating;
+#[path = "crash/resuming.rs"]
+mod resuming;
 #[path = "crash/signing_in.rs"]
 mod signing_in;
 #[path = "crash/stage.rs"]

@@ -15,7 +15,7 @@ const CLOSE: &str = "DeleteConnection";
 /// An event, the status that it is answered with (for messages of a queue, how many of them have
 /// failed), and what is asked of AWS for it, in order. The gateway has no such connection: who
 /// answers it finds out and forgets it.
-const EVENTS: [(&str, u64, &[&str]); 65] = [
+const EVENTS: [(&str, u64, &[&str]); 74] = [
     ("connect", 200, &[PUT]),
     // What it asks of itself with `GREET_VIA=invoke`.
     ("connect-greet", 200, &[]),
@@ -47,6 +47,14 @@ const EVENTS: [(&str, u64, &[&str]); 65] = [
     // Whoever is found gone is the last one on the channel, which it finds out when it is counted out.
     (
         "message-subscribe",
+        200,
+        &[
+            QUERY, UPDATE, PUT, PUT, POST, UPDATE, QUERY, DELETE, UPDATE, UPDATE, DELETE, UPDATE,
+        ],
+    ),
+    // It is found gone before it is shown anything.
+    (
+        "message-subscribe-after",
         200,
         &[
             QUERY, UPDATE, PUT, PUT, POST, UPDATE, QUERY, DELETE, UPDATE, UPDATE, DELETE, UPDATE,
@@ -128,9 +136,18 @@ const EVENTS: [(&str, u64, &[&str]); 65] = [
     // It is told so in lines, as pusher-js reads them.
     ("session-unknown-key", 200, &[]),
     ("status", 200, &[QUERY, QUERY]),
+    ("status-foreign-cursor", 401, &[]),
     ("status-preflight", 204, &[]),
     ("status-private-channel", 403, &[]),
     ("status-unknown-key", 404, &[]),
+    ("status-unknown-token", 401, &[GET, UPDATE]),
+    ("status-waiting", 200, &[QUERY, QUERY, QUERY]),
+    // Of a stream that ends at once: what it begins with, and one look into two logs.
+    ("stream", 200, &[GET, GET, GET, QUERY, QUERY]),
+    ("stream-foreign-cursor", 401, &[]),
+    ("stream-preflight", 204, &[]),
+    ("stream-private", 403, &[]),
+    ("stream-unknown-token", 401, &[GET, UPDATE]),
     ("token", 201, &[PUT]),
     ("token-ttl-too-long", 400, &[]),
     ("token-unsigned", 401, &[]),
@@ -192,7 +209,10 @@ async fn each_event_does_what_its_name_says() {
     // Nobody listens there, and it is not tried again.
     let webhook = json!({"url": "http://127.0.0.1:1/", "filter_by_suffix": "-told"});
     let settings = json!({"webhooks": [webhook]});
-    let system = System::start_with_app(&settings, &["--faults", "--webhook-patience", "0"]);
+    let system = System::start_with_app(
+        &settings,
+        &["--faults", "--webhook-patience", "0", "--stream-life", "1"],
+    );
     for (name, status, operations) in EVENTS {
         system.table().clear().await;
         if function_of(name) == "message" {

@@ -19,7 +19,7 @@ use shared::limits::STREAM_LIFE_SECS;
 use shared::schema::{
     DUE_AT, DUE_INDEX, DUE_SHARD, OCCUPIED_INDEX, OCCUPIED_SHARD, PARTITION_KEY, SORT_KEY, TTL,
 };
-use tests::{System, workspace};
+use tests::{Made, System, workspace};
 use yaml_rust2::{Yaml, YamlLoader};
 
 use crate::everything::everything;
@@ -119,10 +119,26 @@ fn allowed(template: &Yaml) -> Allowed {
     allowed
 }
 
+/// A transaction as its parts: it may do what each of them may.
+fn parts(made: Made) -> Vec<Made> {
+    if made.operation != "TransactWriteItems" {
+        return vec![made];
+    }
+    let part = |part: &str| {
+        let (action, target) = part.split_once(' ').expect("an action and a partition");
+        Made {
+            operation: format!("{action}Item"),
+            target: target.to_owned(),
+            ..made.clone()
+        }
+    };
+    made.target.split(", ").map(part).collect()
+}
+
 /// What the functions have asked so far, as policies name it.
 async fn done(system: &System) -> Allowed {
     let made = system.faults().made().await;
-    let entry = made.into_iter().map(|made| {
+    let entry = made.into_iter().flat_map(parts).map(|made| {
         let (action, of) = match made.operation.as_str() {
             "PostToConnection" => (
                 "execute-api:ManageConnections".to_owned(),
@@ -242,7 +258,7 @@ fn the_template_and_the_local_host_agree() {
         assert_eq!(u32::try_from(receives), Ok(declared.max_receive_count));
         // What may be in flight must not be handed out to another one.
         let function_secs =
-            usize::try_from(timeout(declared.function, Duration::ZERO).as_secs()).expect("fits");
+            usize::try_from(timeout(declared.function, STREAM_LIFE).as_secs()).expect("fits");
         assert!(number(&queue["VisibilityTimeout"]) >= 6 * function_secs);
     }
     let ttl = &table["TimeToLiveSpecification"]["AttributeName"];

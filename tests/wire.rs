@@ -10,6 +10,8 @@ mod budgets;
 mod connecting;
 #[path = "wire/counting.rs"]
 mod counting;
+#[path = "wire/cursors.rs"]
+mod cursors;
 #[path = "wire/faults.rs"]
 mod faults;
 #[path = "wire/gateway.rs"]
@@ -40,10 +42,14 @@ mod reaping;
 mod rejections;
 #[path = "wire/repeating.rs"]
 mod repeating;
+#[path = "wire/resuming.rs"]
+mod resuming;
 #[path = "wire/sessions.rs"]
 mod sessions;
 #[path = "wire/starting.rs"]
 mod starting;
+#[path = "wire/streaming.rs"]
+mod streaming;
 #[path = "wire/talking.rs"]
 mod talking;
 #[path = "wire/terminating.rs"]

@@ -30,7 +30,9 @@ pub fn timeout(function: &str, stream_life: Duration) -> Duration {
         return stream_life + STREAM_SLACK;
     }
     Duration::from_secs(match function {
-        "connect" | "token" | "status" => 10,
+        "connect" | "token" => 10,
+        // It may wait for 20.
+        "status" => 29,
         "message" => 20,
         "publisher" => 29,
         "reaper" => 60,

@@ -210,7 +210,7 @@ pub async fn greet(services: &Services, greeting: Greeting, now: UnixMillis) {
         lifecycle::close(services, &id, None).await;
     }
     if let Some(displaced) = displaced {
-        displaced.end(services, Ending::Close, now).await;
+        displaced.end(services, Ending::Forget, now).await;
     }
     services.tell_webhooks().await;
 }
@@ -238,10 +238,10 @@ impl Displaced {
         for id in &self.ids {
             let ended = match (ReaderId::of(id), ending) {
                 (Some(reader), _) => services.table.end_reader(&self.app_id, &reader).await,
-                (None, Ending::Leave) => lifecycle::abandon(services, id, now).await,
-                (None, Ending::Close) => match deliver::close(services, id, None).await {
-                    Ok(()) => lifecycle::forget(services, id, now).await,
-                    Err(fault) => Err(fault),
+                (None, _) => match (deliver::close(services, id, None).await, ending) {
+                    (Ok(()), Ending::Forget) => lifecycle::forget(services, id, now).await,
+                    (Ok(()), Ending::Abandon) => lifecycle::abandon(services, id, now).await,
+                    (Err(fault), _) => Err(fault),
                 },
             };
             if let Err(fault) = ended {
@@ -263,7 +263,8 @@ impl Displaced {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// It is closed and forgotten.
-    Close,
-    /// It is left to the reaper, by those who may not close any.
-    Leave,
+    Forget,
+    /// It is closed, and forgotten by its `$disconnect` or the reaper: for those who know of readers
+    /// alone.
+    Abandon,
 }

@@ -147,12 +147,22 @@ async fn acknowledge_all(
         return Gone::new();
     }
     let frame = frame::subscription_succeeded(&of.channel, Some(&plan.roster));
-    let last = reply::last_event(services, of, now).await;
+    // Who is shown what it has missed gets the last event with that.
+    let last = if waiting.iter().all(|(_, asked)| asked.resumes) {
+        None
+    } else {
+        reply::last_event(services, of, now).await
+    };
     let payloads = &[Some(frame), last].map(|frame| frame.map(Payload::from));
     let posts: Vec<_> = waiting
         .iter()
         .map(|&(place, asked)| async move {
-            for payload in payloads.iter().flatten() {
+            let wanted = if asked.resumes {
+                &payloads[..1]
+            } else {
+                payloads
+            };
+            for payload in wanted.iter().flatten() {
                 if !reached(services, &asked.id, payload).await {
                     return Some((place, asked.id.clone()));
                 }

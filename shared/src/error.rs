@@ -18,7 +18,8 @@ pub enum Fault {
         operation: &'static str,
         /// What the client says.
         source: Box<dyn StdError + Send + Sync>,
-        /// Whether DynamoDB refused for want of capacity: then it did nothing.
+        /// Whether DynamoDB refused for want of capacity, or because of a transaction that was under
+        /// way: then it did nothing.
         throttled: bool,
     },
     /// A row does not have the shape that this code writes.

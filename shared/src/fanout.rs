@@ -28,6 +28,8 @@ pub struct FanOut<'a> {
     pub shards: u32,
     /// How many subscribers were counted.
     pub subscribers: u64,
+    /// The serial of a publication that is in the log. Who is reading it from there is passed over.
+    pub serial: Option<u64>,
     /// The frame.
     pub payload: Payload,
     /// The socket that is left out.
@@ -78,15 +80,17 @@ pub async fn fan_out(services: &Services, fan_out: FanOut<'_>, now: UnixMillis) 
         of,
         shards,
         subscribers,
+        serial,
         ref payload,
         except,
     } = fan_out;
-    // The sender and the expired are met, but get nothing.
+    // The sender, the expired and those who read the log are met, but get nothing.
     let mut passed_over = 0_u64;
     let wanted = recipients(services, of, shards).filter_map(|found| {
         let wanted = match found {
             Ok((_, row))
                 if row.expires_at <= now
+                    || serial.is_some_and(|serial| row.hold.keeps_back(serial, now))
                     || except.is_some_and(|socket_id| *socket_id == SocketId::of(&row.id)) =>
             {
                 passed_over += 1;

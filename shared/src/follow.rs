@@ -152,7 +152,7 @@ async fn granted(
         .put_reader(app.id(), &reader, &used.grant, expires_at)
         .await?;
     if let Some(displaced) = Displaced::of(app.id(), digest, used.displaced) {
-        displaced.end(services, Ending::Leave, now).await;
+        displaced.end(services, Ending::Abandon, now).await;
     }
     Ok(Granted {
         grant: used.grant,

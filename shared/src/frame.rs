@@ -9,8 +9,8 @@ mod server;
 pub use client::{BadFrame, ClientFrame};
 pub use server::{
     cache_miss, client_event, error, established, failure, member_added, member_removed, pong,
-    publication, signed_in, subscription_count, subscription_error, subscription_failure,
-    subscription_succeeded, watchlist,
+    publication, resume_failed, signed_in, subscription_count, subscription_error,
+    subscription_failure, subscription_succeeded, watchlist,
 };
 
 const PING: &str = "pusher:ping";
@@ -20,6 +20,7 @@ const UNSUBSCRIBE: &str = "pusher:unsubscribe";
 const SIGNIN: &str = "pusher:signin";
 const SIGNED_IN: &str = "pusher:signin_success";
 const CACHE_MISS: &str = "pusher:cache_miss";
+const RESUME_FAILED: &str = "pusher:resume_failed";
 const MEMBER_ADDED: &str = "pusher_internal:member_added";
 const MEMBER_REMOVED: &str = "pusher_internal:member_removed";
 const SUBSCRIPTION_COUNT: &str = "pusher_internal:subscription_count";

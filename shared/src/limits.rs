@@ -55,6 +55,8 @@ pub const COUNT_AT_ONCE_MAX: u64 = 100;
 /// Seconds between two times that more subscribers than that are told ("Subscription count
 /// events").
 pub const COUNT_INTERVAL_SECS: u64 = 5;
+/// The highest serial that a client may name: 15 digits stay whole in JavaScript.
+pub const SERIAL_MAX: u64 = 999_999_999_999_999;
 /// Bytes in a frame to a client: API Gateway's limit for a post.
 pub const POST_MAX_BYTES: usize = 131_072;
 /// Seconds of silence after which a client pings. Pusher's own value; API Gateway cuts a
@@ -165,6 +167,22 @@ pub const LOOK_PAUSE_MIN: Duration = Duration::from_millis(60);
 pub const SESSION_SILENCE_SECS: u64 = 60;
 /// Seconds that a frame waits for a session to come for it: longer than that and the reaper's minute.
 pub const OUTBOX_SECS: u64 = 300;
+
+// ---- resuming -----------------------------------------------------------------------------
+
+/// Missed publications that one subscription is shown: half a minute of a lively channel. Whoever has
+/// missed more is told so, and asks the app's server for the state instead.
+pub const RESUME_EVENTS_MAX: u64 = 500;
+/// How long a subscription is shown what it has missed: well within the function's timeout.
+pub const RESUME_PATIENCE: Duration = Duration::from_secs(8);
+/// Times that it is tried to go live at a moment at which nothing is published.
+pub const RESUME_SWITCHES_MAX: usize = 10;
+/// Seconds for which a subscriber may be kept from live publications: above the time that API Gateway
+/// and the function may take together.
+pub const HOLD_SECS: u64 = 45;
+/// Bounds of the pause before something is looked at again that somebody else is about to do.
+pub const RESUME_PAUSES: (Duration, Duration) =
+    (Duration::from_millis(10), Duration::from_millis(160));
 
 // ---- state --------------------------------------------------------------------------------
 

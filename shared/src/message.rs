@@ -9,6 +9,7 @@ use crate::frame::{self, BadFrame, ClientFrame};
 use crate::lifecycle;
 use crate::relay::{self, ClientEvent};
 use crate::reply;
+use crate::resume;
 use crate::socket_id::ConnectionId;
 use crate::subscribe::{self, Subscribe, Subscribed};
 use crate::subscription_count;
@@ -37,21 +38,35 @@ pub async fn receive(services: &Services, message: Message) {
             channel,
             auth,
             channel_data,
+            after,
         }) => {
             let request = Subscribe {
                 channel: channel.clone(),
                 auth,
                 channel_data,
+                after,
             };
             match subscribe::subscribe(services, &id, request, at).await {
-                Ok(Subscribed::Acknowledge { of, added }) => {
-                    reply::acknowledge(services, &id, &of, at).await;
+                Ok(Subscribed::Acknowledge {
+                    of,
+                    added,
+                    resuming,
+                }) => {
+                    match resuming {
+                        None => reply::acknowledge(services, &id, &of, at).await,
+                        Some(resuming) => resume::resume(services, &id, &of, resuming, at).await,
+                    }
                     if added {
                         subscription_count::changed(services, &of, at).await;
                     }
                     None
                 }
-                Ok(Subscribed::Announced) => None,
+                Ok(Subscribed::Announced { of, resuming }) => {
+                    if let Some(resuming) = resuming {
+                        resume::resume(services, &id, &of, resuming, at).await;
+                    }
+                    None
+                }
                 Err(Error::Rejected(rejection)) => {
                     Some(frame::subscription_error(channel.as_str(), &rejection))
                 }

@@ -176,7 +176,7 @@ async fn open(
     let table = &services.table;
     let session = table.open_session(id, request.number, at, ends_at).await?;
     if let Some(displaced) = displaced {
-        displaced.end(services, Ending::Close, at).await;
+        displaced.end(services, Ending::Forget, at).await;
         services.tell_webhooks().await;
     }
     Ok(Ok(session))

@@ -80,6 +80,8 @@ pub struct Asked {
     pub id: ConnectionId,
     /// Its name: a connection may send several.
     pub op: String,
+    /// Whether it is shown what it has missed, instead of the last event.
+    pub resumes: bool,
 }
 
 /// A user and what is known of it on a channel.
@@ -300,6 +302,7 @@ mod tests {
         let mut member = member("a", true, &[2_000, 2_000, 1_000]);
         member.asked.push(Asked {
             id: ConnectionId::new("a1".to_owned()),
+            resumes: false,
             op: "1".to_owned(),
         });
         let told: Vec<&str> = member.told(NOW).map(ConnectionId::as_str).collect();

@@ -276,6 +276,7 @@ async fn deliver(services: &Services, of: &ChannelKey, numbered: &Numbered<'_>, 
         of,
         shards: audience.shards,
         subscribers: audience.subscribers,
+        serial: Some(serial),
         payload: frame.into(),
         except,
     };

@@ -89,6 +89,7 @@ pub async fn relay(
         of: &of,
         shards: audience.shards,
         subscribers: audience.subscribers,
+        serial: None,
         payload: frame.into(),
         except: Some(&sender),
     };

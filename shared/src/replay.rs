@@ -131,16 +131,23 @@ pub async fn read(
 
 /// What a channel's log gave.
 #[derive(Debug)]
-struct ChannelRead {
-    rows: Vec<LogRow>,
-    after: u64,
-    truncated: bool,
+pub(crate) struct ChannelRead {
+    /// Contiguous, after the position.
+    pub(crate) rows: Vec<LogRow>,
+    /// The position after them.
+    pub(crate) after: u64,
+    /// Whether something before them is kept no more.
+    pub(crate) truncated: bool,
     /// Whether there is more, or something is awaited.
     unfinished: bool,
     last_at: Option<UnixMillis>,
 }
 
-async fn read_channel(
+/// Reads a channel's log after a position: one query, and one write for each serial that it closes.
+///
+/// # Errors
+/// [`Fault`].
+pub(crate) async fn read_channel(
     table: &Table,
     app: &App,
     position: &Position,
@@ -219,7 +226,8 @@ struct Prefix {
     waits: bool,
 }
 
-fn is_expired(at: UnixMillis, retention_secs: u64, now: UnixMillis) -> bool {
+/// Whether a publication made then is kept no more.
+pub(crate) fn is_expired(at: UnixMillis, retention_secs: u64, now: UnixMillis) -> bool {
     at.plus_secs(retention_secs) <= now
 }
 

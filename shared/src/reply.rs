@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::aws::Services;
 use crate::aws::table::ChannelKey;
-use crate::error::chain;
+use crate::error::{Fault, chain};
 use crate::fanout::{Recipient, deliver_to};
 use crate::frame;
 use crate::lifecycle;
@@ -15,18 +15,34 @@ use crate::webhook::Event;
 /// Answers a client, and says whether it has the answer. One that is gone is forgotten: its
 /// `$disconnect` may have run before what was just written.
 pub async fn reply(services: &Services, id: &ConnectionId, answer: Bytes, now: UnixMillis) -> bool {
+    match try_reply(services, id, answer, now).await {
+        Ok(served) => served,
+        Err(fault) => {
+            tracing::error!(connection_id = %id, error = chain(&fault), "not answered");
+            false
+        }
+    }
+}
+
+/// The same for who has to know whether it may have the answer all the same.
+///
+/// # Errors
+/// [`Fault`]: it may or may not have it.
+pub(crate) async fn try_reply(
+    services: &Services,
+    id: &ConnectionId,
+    answer: Bytes,
+    now: UnixMillis,
+) -> Result<bool, Fault> {
     match deliver_to(services, id, &answer.into(), now).await {
-        Recipient::Served => true,
+        Recipient::Served => Ok(true),
         Recipient::Gone => {
             if let Err(fault) = lifecycle::forget(services, id, now).await {
                 tracing::error!(connection_id = %id, error = chain(&fault), "gone but not forgotten");
             }
-            false
+            Ok(false)
         }
-        Recipient::Failed(fault) => {
-            tracing::error!(connection_id = %id, error = chain(&fault), "not answered");
-            false
-        }
+        Recipient::Failed(fault) => Err(fault),
     }
 }
 

@@ -25,6 +25,8 @@ use crate::aws::table::{
 use crate::channel::{Channel, Kind};
 use crate::error::{Error, Fault, Rejection};
 use crate::lifecycle::{count_out, leave_channel, operation_name};
+use crate::limits::HOLD_SECS;
+use crate::resume::Resuming;
 use crate::signature;
 use crate::socket_id::{ConnectionId, SocketId};
 use crate::time::UnixMillis;
@@ -39,6 +41,8 @@ pub struct Subscribe {
     pub auth: Option<String>,
     /// What the signature covers besides.
     pub channel_data: Option<String>,
+    /// The serial after which it is shown what it has missed.
+    pub after: Option<u64>,
 }
 
 /// Who acknowledges a subscription.
@@ -50,14 +54,21 @@ pub enum Subscribed {
         of: ChannelKey,
         /// Whether it had one subscriber more, for however long.
         added: bool,
+        /// What it is shown first, if it is to be shown what it has missed.
+        resuming: Option<Resuming>,
     },
     /// Whoever announces on the presence channel; it is done, or will be.
-    Announced,
+    Announced {
+        /// The channel.
+        of: ChannelKey,
+        /// What it is shown after that.
+        resuming: Option<Resuming>,
+    },
 }
 
 /// Joins a channel: one query and three writes (three reads and six writes on a presence channel).
 /// Joining again is acknowledged again. When it returns, every publication that begins from now on
-/// reaches the connection.
+/// reaches the connection; if it is to be shown first what it has missed, once that is done.
 ///
 /// # Errors
 /// [`Rejection`]: nothing was written that is not taken back. [`Fault`]: it may or may not have
@@ -87,6 +98,7 @@ pub async fn subscribe(
         members,
         occupied_at,
         lease,
+        tip,
     } = services.table.count_up(&of, at, owner).await?;
     services.occupied(&of, occupied_at);
     let max_members = app.settings().max_presence_members;
@@ -107,6 +119,7 @@ pub async fn subscribe(
         at,
         expires_at: connection.expires_at,
         op: &op,
+        held_until: request.after.map(|_| at.plus_secs(HOLD_SECS)),
     };
     let RowsPut { place, added } = match put_rows(services, subscription).await {
         Ok(put) => put,
@@ -115,8 +128,21 @@ pub async fn subscribe(
             return Err(fault.into());
         }
     };
+    // What a newer request has decided about, that one sees to.
+    let after = request.after.filter(|_| place == Place::Taken);
+    let resuming = after.map(|after| Resuming {
+        shard,
+        op: op.clone(),
+        user_id: user.as_ref().map(|user| user.id().to_owned()),
+        after,
+        tip,
+    });
     let Some(user) = &user else {
-        return Ok(Subscribed::Acknowledge { of, added });
+        return Ok(Subscribed::Acknowledge {
+            of,
+            added,
+            resuming,
+        });
     };
     let join = Join {
         of: &of,
@@ -125,9 +151,10 @@ pub async fn subscribe(
         at,
         expires_at: connection.expires_at,
         op: &op,
+        resumes: resuming.is_some(),
     };
     attend::join(services, join, place, lease).await?;
-    Ok(Subscribed::Announced)
+    Ok(Subscribed::Announced { of, resuming })
 }
 
 /// A subscription that is being written.
@@ -137,6 +164,8 @@ struct Subscription<'a> {
     at: UnixMillis,
     expires_at: UnixMillis,
     op: &'a str,
+    /// Until when it is kept from publications, if it reads the log first.
+    held_until: Option<UnixMillis>,
 }
 
 /// What came of it.
@@ -155,10 +184,11 @@ async fn put_rows(services: &Services, subscription: Subscription<'_>) -> Result
         at,
         expires_at,
         op,
+        held_until,
     } = subscription;
     let put = services
         .table
-        .put_subscriber(subscriber, at, expires_at, op)
+        .put_subscriber(subscriber, at, expires_at, op, held_until)
         .await?;
     let added = put == SubscriberPut::Added;
     let rows_put = |place| RowsPut { place, added };
@@ -235,6 +265,7 @@ fn may_join(
         channel,
         auth,
         channel_data,
+        after: _,
     } = request;
     let max_channels = app.settings().max_channels_per_connection;
     if connection.subscriptions.len() >= max_channels && connection.joined(channel).is_none() {
@@ -334,6 +365,7 @@ mod tests {
             channel,
             auth: auth.map(str::to_owned),
             channel_data: None,
+            after: None,
         };
         may_join(
             app,

@@ -86,7 +86,7 @@ impl Stage {
     }
 
     /// Waits until a request has met a fault: a lasting one twice, so that a repetition meets it,
-    /// too. A conflict is not repeated.
+    /// too. A batch that meets a conflict is not repeated.
     pub(crate) async fn met(&self, case: Case) {
         let repeated = case.lasting && case.fault != "conflict";
         self.faulted(case, if repeated { 2 } else { 1 }).await;

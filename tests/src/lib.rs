@@ -6,6 +6,7 @@ mod http;
 mod receiver;
 mod session;
 mod socket;
+mod stream;
 mod system;
 mod table;
 
@@ -14,6 +15,7 @@ pub use http::{Reply, body_digest, hmac_hex, now_secs, signed_query, signed_quer
 pub use receiver::{Answers, Receiver, Told};
 pub use session::Session;
 pub use socket::{Socket, inner};
+pub use stream::Stream;
 pub use system::{System, target, workspace};
 pub use table::Table;
 

@@ -209,15 +209,21 @@ impl<'a> Session<'a> {
         assert_eq!(frame["channel"], channel);
     }
 
+    /// What a subscribe to a presence channel carries: signed by the app's server, for a user.
+    #[must_use]
+    pub fn presence(&self, channel: &str, user_id: &str) -> Value {
+        let channel_data = json!({"user_id": user_id}).to_string();
+        let signed = format!("{}:{channel}:{channel_data}", self.socket_id);
+        let auth = format!("local-key:{}", hmac_hex("local-secret", &signed));
+        json!({"channel": channel, "auth": auth, "channel_data": channel_data})
+    }
+
     /// Joins a presence channel as a user, and gives who is there.
     ///
     /// # Panics
     /// When it is not acknowledged.
     pub async fn attend(&mut self, channel: &str, user_id: &str) -> Value {
-        let channel_data = json!({"user_id": user_id}).to_string();
-        let signed = format!("{}:{channel}:{channel_data}", self.socket_id);
-        let auth = format!("local-key:{}", hmac_hex("local-secret", &signed));
-        let data = json!({"channel": channel, "auth": auth, "channel_data": channel_data});
+        let data = self.presence(channel, user_id);
         self.send_event("pusher:subscribe", data).await;
         let frame = self.expect("pusher_internal:subscription_succeeded").await;
         inner(&frame)["presence"].clone()

@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{OnceLock, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::time::Instant;
 
 use local::binaries::cargo_build;
@@ -82,6 +82,7 @@ pub struct System {
     pub banner: Vec<String>,
     client: reqwest::Client,
     env_file: PathBuf,
+    log: Arc<Mutex<Vec<String>>>,
 }
 
 /// The default app, but without its optional features.
@@ -138,12 +139,15 @@ impl System {
             .spawn()
             .expect("the binary starts");
         let (lines, said) = mpsc::channel();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let kept = log.clone();
         let stdout = BufReader::new(child.stdout.take().expect("piped"));
         // Reads on for as long as the system lives, or its log would block it.
         std::thread::spawn(move || {
             for line in stdout.lines().map_while(Result::ok) {
                 // Shown with a failing test.
                 eprintln!("{line}");
+                kept.lock().expect("nobody panics").push(line.clone());
                 let _ = lines.send(line);
             }
         });
@@ -162,6 +166,7 @@ impl System {
                 return Self {
                     child,
                     env_file,
+                    log,
                     base,
                     banner,
                     client: reqwest::Client::new(),
@@ -293,6 +298,15 @@ impl System {
         let answer: Value = serde_json::from_str(&text).expect("JSON");
         let count = |name: &str| answer[name].as_u64().unwrap_or_else(|| panic!("{text}"));
         (count("done"), count("failed"))
+    }
+
+    /// What it has said so far, line by line, its functions' logs included.
+    ///
+    /// # Panics
+    /// Never.
+    #[must_use]
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().expect("nobody panics").clone()
     }
 
     /// Asks it to end, as Ctrl-C does, and waits.

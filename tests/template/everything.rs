@@ -1,7 +1,7 @@
 //! Every use case, taken through everything that it can have to do.
 
 use serde_json::{Value, json};
-use tests::{PATIENCE, Session, Socket, System};
+use tests::{PATIENCE, Session, Socket, Stream, System};
 
 use crate::queued::come_and_go;
 use crate::sessions::{displace, over_http};
@@ -43,6 +43,28 @@ pub(crate) async fn everything(system: &System) {
         forgotten(system, "b").await;
         faults.lift().await;
     }
+    // The same for who has missed something, a part of it left behind by a publisher that died.
+    system.publish(event("r")).await;
+    let rule =
+        json!([{"operation": "PutItem", "containing": "log/1001/r", "fault": "kill", "times": 1}]);
+    faults.set(rule).await;
+    system
+        .post("/apps/1001/events", event("r").to_string())
+        .await;
+    let mut resuming = Socket::connect(system).await;
+    resuming
+        .send_event("pusher:subscribe", json!({"channel": "r", "after": 0}))
+        .await;
+    resuming.acknowledged("r").await;
+    resuming.expect("e").await;
+    let conflict = json!([{"operation": "TransactWriteItems", "fault": "conflict"}]);
+    faults.set(conflict).await;
+    let mut attending = resuming.presence("presence-r", &json!({"user_id": "r"}));
+    attending["after"] = json!(0);
+    resuming.send_event("pusher:subscribe", attending).await;
+    resuming.roster("presence-r").await;
+    live(system, "presence-r").await;
+    faults.lift().await;
     let mut others = Vec::new();
     for _ in 0..2 {
         let mut socket = Socket::connect(system).await;
@@ -78,6 +100,9 @@ pub(crate) async fn everything(system: &System) {
         assert!(started.elapsed() < PATIENCE, "nothing is shown");
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
+    for function in ["status", "stream"] {
+        reading(system, function).await;
+    }
     // `disconnect`.
     socket.close().await;
     forgotten(system, "a").await;
@@ -93,6 +118,61 @@ pub(crate) async fn everything(system: &System) {
         presence(system, function).await;
         watching(system, function).await;
     }
+}
+
+/// Waits until a channel's subscriber has seen what it has missed.
+pub(crate) async fn live(system: &System, channel: &str) {
+    let started = std::time::Instant::now();
+    loop {
+        let rows = system.table().rows(&format!("subs/1001/{channel}/")).await;
+        if rows.iter().any(|row| row.get("live_from").is_some()) {
+            return;
+        }
+        assert!(started.elapsed() < PATIENCE, "still held: {rows:?}");
+    }
+}
+
+/// Has a reader be let in in place of a socket, and of another reader, read all that it may, and be
+/// displaced by a socket.
+async fn reading(system: &System, function: &str) {
+    let channels = format!("private-{function},cache-{function}");
+    let grant = json!({"channels": ["private-*"], "reconnect_seconds": 60});
+    let token = system.token(grant).await;
+    let path = format!("/token/{token}/app/local-key?protocol=7");
+    let mut socket = Socket::connect_at(system, &path).await;
+    for _ in 0..2 {
+        let query = format!("channels={channels}&token={token}");
+        if function == "status" {
+            system.poll(&query).await;
+        } else {
+            Stream::connected(system, &query, None).await;
+        }
+    }
+    socket.close_code().await;
+    // The same in place of a session, which has taken a reader's.
+    Session::open_with(system, &token).await;
+    let query = format!("channels={channels}&token={token}");
+    if function == "status" {
+        system.poll(&query).await;
+    } else {
+        Stream::connected(system, &query, None).await;
+    }
+    // A serial that its publisher has left behind.
+    let log = format!("log/1001/private-{function}");
+    let faults = system.faults();
+    let kill = json!([{"operation": "PutItem", "containing": log, "fault": "kill", "times": 1}]);
+    faults.set(kill).await;
+    let channel = format!("private-{function}");
+    let lost = event(&channel).to_string();
+    system.post("/apps/1001/events", lost).await;
+    let token = system.token(json!({"channels": ["private-*"]})).await;
+    let query = format!("channels={channels}&token={token}");
+    let mut stream = Stream::connected(system, &query, None).await;
+    system.publish(event(&channel)).await;
+    if function == "stream" {
+        stream.message().await;
+    }
+    Socket::connect_at(system, &path).await;
 }
 
 /// Has a user who watches others and is watched leave through a function, which finds those who are
@@ -185,6 +265,9 @@ async fn asking(system: &System) {
     let channel = "/apps/1001/channels/presence-cache-asked";
     system.get(channel, &info).await;
     system.get(&format!("{channel}/users"), &[]).await;
+    let grant = json!({"channels": [], "user_id": "asked"});
+    let token = system.token(grant).await;
+    system.poll(&format!("channels=a&token={token}")).await;
     let mut once = event("asked");
     once["idempotency_key"] = json!("asked");
     system.publish(once).await;

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tests::{Session, System};
 
-use crate::everything::event;
+use crate::everything::{event, live};
 
 /// Has a session take the place of what the token in a socket's path has admitted before.
 pub(crate) async fn displace(system: &System, path: &str) {
@@ -30,6 +30,7 @@ pub(crate) async fn over_http(system: &System) {
         session.send_event("pusher:unsubscribe", channel).await;
         session.nothing_came().await;
     }
+    missed(system, &mut sessions[0]).await;
     // One of whom nobody has heard for a while is looked at.
     for row in system.table().rows("conn/http/").await {
         let due = json!({
@@ -40,4 +41,30 @@ pub(crate) async fn over_http(system: &System) {
         system.table().call("UpdateItem", due).await;
     }
     system.reap().await;
+}
+
+/// Has a session be shown what it has missed, a part of it left behind by a publisher that died.
+async fn missed(system: &System, session: &mut Session<'_>) {
+    let faults = system.faults();
+    let (channel, presence) = ("r-http", "presence-r-http");
+    system.publish(event(channel)).await;
+    let rule = json!([{
+        "operation": "PutItem", "containing": format!("log/1001/{channel}"), "fault": "kill", "times": 1,
+    }]);
+    faults.set(rule).await;
+    let lost = event(channel).to_string();
+    system.post("/apps/1001/events", lost).await;
+    let subscribe = json!({"channel": channel, "after": 0});
+    session.send_event("pusher:subscribe", subscribe).await;
+    session
+        .expect("pusher_internal:subscription_succeeded")
+        .await;
+    session.expect("e").await;
+    let conflict = json!([{"operation": "TransactWriteItems", "fault": "conflict"}]);
+    faults.set(conflict).await;
+    let mut attending = session.presence(presence, "r");
+    attending["after"] = json!(0);
+    session.send_event("pusher:subscribe", attending).await;
+    live(system, presence).await;
+    faults.lift().await;
 }

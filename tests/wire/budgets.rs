@@ -105,6 +105,56 @@ async fn a_connection_costs_what_it_may() {
     assert_eq!(of(&system, "message").await, asked(3, 1, 1, 1));
 }
 
+#[tokio::test]
+async fn coming_back_costs_what_it_may() {
+    let system = System::start_with(&["--faults", "--quiet"]);
+    system
+        .publish(json!({"name": "e", "channel": "a", "data": "d"}))
+        .await;
+    let mut socket = Socket::connect(&system).await;
+    let mut coming_back = async |after: u64, missed: usize| {
+        system.faults().forget().await;
+        let mut other = Socket::connect(&system).await;
+        let subscribe = json!({"channel": "a", "after": after});
+        other.send_event("pusher:subscribe", subscribe).await;
+        other.acknowledged("a").await;
+        let mut last = after;
+        for _ in 0..missed {
+            last = other.expect("e").await["serial"]
+                .as_u64()
+                .expect("a serial");
+        }
+        // The switch is the last request.
+        written_so_often(&system, "message", 4).await;
+        socket.nothing_came().await;
+        last
+    };
+    let first = coming_back(0, 1).await;
+    // What was missed is one query. The transaction is of two items, at twice the price. The first on a
+    // channel puts it in the index.
+    let mut expected = asked(4, 1 + 3, 2, 2);
+    expected.posts += 1;
+    assert_eq!(of(&system, "message").await, expected);
+    coming_back(first, 0).await;
+    let mut expected = asked(4, 3, 1, 1);
+    expected.posts += 1;
+    assert_eq!(of(&system, "message").await, expected);
+}
+
+/// Waits until a function has made so many writes.
+async fn written_so_often(system: &System, function: &str, writes: usize) {
+    let started = std::time::Instant::now();
+    loop {
+        let made = system.faults().made().await;
+        let of_function = made.iter().filter(|made| made.function == function);
+        let written = of_function.filter(|made| made.is_write() && made.status != 0);
+        if written.count() >= writes {
+            return;
+        }
+        assert!(started.elapsed() < PATIENCE, "{function} does not end");
+    }
+}
+
 /// Waits until nothing of a closed connection is left to be done.
 async fn forgotten(system: &System) {
     let started = std::time::Instant::now();

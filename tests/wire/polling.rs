@@ -240,3 +240,106 @@ async fn a_publisher_taken_for_dead_publishes_under_another_serial() {
     }
     socket.nothing_came().await;
 }
+
+#[tokio::test]
+async fn whoever_has_the_answer_already_is_told_so() {
+    let system = System::start();
+    system.publish(event("1")).await;
+    let target = "/status/local-key?channels=a";
+    let reply = system.request("GET", target, Vec::new()).await;
+    assert_eq!(reply.header("cache-control"), Some("public, max-age=1"));
+    let tag = reply.header("etag").expect("a tag").to_owned();
+    let again = async || {
+        let headers = [("if-none-match", tag.as_str())];
+        system
+            .request_with("GET", target, &headers, Vec::new())
+            .await
+    };
+    let known = again().await;
+    assert_eq!((known.status, known.text.as_str()), (304, ""));
+    assert_eq!(known.header("etag"), Some(&*tag));
+    system.publish(event("2")).await;
+    let other = again().await;
+    assert_eq!((other.status, data_of(&other.json()).len()), (200, 2));
+    assert_ne!(other.header("etag"), Some(&*tag));
+}
+
+#[tokio::test]
+async fn a_poll_may_wait_for_something_to_be_in_it() {
+    let system = System::start();
+    let after = system.poll("channels=a").await.json();
+    let query = format!(
+        "channels=a&after={}&wait=20",
+        after["after"].as_str().expect("text")
+    );
+    let (reply, ()) = tokio::join!(system.poll(&query), async {
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        system.publish(event("1")).await;
+    });
+    assert_eq!(data_of(&reply.json()), ["1"]);
+    let after = reply.json()["after"].as_str().expect("text").to_owned();
+    let query = format!("channels=a&after={after}&wait=1");
+    let started = std::time::Instant::now();
+    assert_eq!(
+        data_of(&system.poll(&query).await.json()),
+        Vec::<&str>::new()
+    );
+    assert!(started.elapsed() >= std::time::Duration::from_millis(900));
+}
+
+#[tokio::test]
+async fn the_last_event_of_a_channel_that_keeps_it_outlives_the_log() {
+    let settings = json!({"retention_seconds": 1});
+    let system = System::start_with_app(&settings, &[]);
+    let event = |data: &str| json!({"name": "e", "channel": "cache-a", "data": data});
+    for data in ["1", "2"] {
+        system.publish(event(data)).await;
+    }
+    assert_eq!(
+        data_of(&system.poll("channels=cache-a").await.json()),
+        ["1", "2"]
+    );
+    let started = std::time::Instant::now();
+    let polled = loop {
+        let polled = system.poll("channels=cache-a").await.json();
+        if data_of(&polled).len() < 2 {
+            break polled;
+        }
+        assert!(started.elapsed() < PATIENCE, "{polled}");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
+    assert_eq!(data_of(&polled), ["2"]);
+    let after = polled["after"].as_str().expect("text").to_owned();
+    let query = format!("channels=cache-a&after={after}");
+    assert_eq!(
+        data_of(&system.poll(&query).await.json()),
+        Vec::<&str>::new()
+    );
+    system.publish(event("3")).await;
+    let polled = system.poll(&query).await.json();
+    assert_eq!(data_of(&polled), ["3"]);
+    assert!(polled.get("truncated").is_none(), "{polled}");
+}
+
+#[tokio::test]
+async fn an_app_says_how_long_and_how_much_is_kept() {
+    let settings = json!({"retention_count": 2});
+    let system = System::start_with_app(&settings, &[]);
+    system.publish(event("0")).await;
+    let after = system.poll("channels=a").await.json();
+    let after = after["after"].as_str().expect("text").to_owned();
+    for data in ["1", "2", "3"] {
+        system.publish(event(data)).await;
+    }
+    let polled = system.poll("channels=a").await.json();
+    assert_eq!(data_of(&polled), ["2", "3"]);
+    assert!(polled.get("truncated").is_none(), "{polled}");
+    let polled = system
+        .poll(&format!("channels=a&after={after}"))
+        .await
+        .json();
+    assert_eq!(
+        (data_of(&polled), &polled["truncated"]),
+        (vec!["2", "3"], &json!(["a"]))
+    );
+}

@@ -1,4 +1,5 @@
-//! Batches, as the proxy looks into them: `BatchGetItem` and `BatchWriteItem` on one table.
+//! Batches and transactions, as the proxy looks into them: `BatchGetItem`, `BatchWriteItem` and
+//! `TransactWriteItems` on one table.
 
 use serde_json::{Value, json};
 
@@ -14,6 +15,19 @@ pub(super) fn first_partition(body: &Value) -> Option<&str> {
     ["/pk/S", "/PutRequest/Item/pk/S", "/DeleteRequest/Key/pk/S"]
         .into_iter()
         .find_map(|pointer| row.pointer(pointer)?.as_str())
+}
+
+/// What a transaction does and where: `ConditionCheck chan/1001/a, Update subs/1001/a/0`.
+pub(super) fn parts(body: &Value) -> Option<String> {
+    let items = body["TransactItems"].as_array()?.iter();
+    let parts = items.filter_map(|item| {
+        let (action, of) = item.as_object()?.iter().next()?;
+        let partition = ["/Key/pk/S", "/Item/pk/S"]
+            .into_iter()
+            .find_map(|pointer| of.pointer(pointer)?.as_str());
+        Some(format!("{action} {}", partition?))
+    });
+    Some(parts.collect::<Vec<_>>().join(", "))
 }
 
 /// Whether a batch that reads asks for the latest.
@@ -80,6 +94,18 @@ mod tests {
             assert_eq!(first_partition(&other), None);
             assert!(!is_consistent(&other) && halves(other.to_string().as_bytes()).is_none());
         }
+    }
+
+    #[test]
+    fn a_transaction_is_known_by_its_parts() {
+        let transaction = json!({ "TransactItems": [
+            { "ConditionCheck": { "Key": key("a") } }, { "Put": { "Item": key("b") } },
+        ] });
+        assert_eq!(
+            parts(&transaction).as_deref(),
+            Some("ConditionCheck a, Put b")
+        );
+        assert_eq!(parts(&json!({ "Key": key("a") })), None);
     }
 
     #[test]

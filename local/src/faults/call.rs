@@ -95,7 +95,9 @@ impl Known {
         let index = body["IndexName"]
             .as_str()
             .map(|name| format!("index/{name}"));
-        let target = index.unwrap_or_else(|| partition.unwrap_or_default().to_owned());
+        let target = index
+            .or_else(|| batch::parts(&body))
+            .unwrap_or_else(|| partition.unwrap_or_default().to_owned());
         let consistent = body["ConsistentRead"] == true || batch::is_consistent(&body);
         if let Value::Object(fields) = &mut body {
             fields.insert("ReturnConsumedCapacity".to_owned(), json!("TOTAL"));

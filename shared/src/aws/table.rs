@@ -27,6 +27,7 @@ mod audience;
 mod batch;
 mod cache;
 mod channel;
+mod conflict;
 mod connection;
 mod due;
 mod lease;
@@ -37,6 +38,7 @@ mod once;
 mod outbox;
 mod rate;
 mod reader;
+mod resuming;
 mod signed_in;
 mod subscription;
 mod token;
@@ -58,7 +60,8 @@ use serde::de::DeserializeOwned;
 pub use self::audience::{Audience, Telling};
 pub use self::batch::READ_ROWS_MAX;
 pub use self::cache::{Cached, NewCached};
-pub use self::channel::{Correction, Counted, CountedOut, NextSerial};
+pub use self::channel::{Correction, Counted, CountedOut, NextSerial, Tip};
+use self::conflict::Conflicts;
 pub use self::connection::{
     ConnectionRows, ConnectionState, NewConnection, OwnRows, OwnSubscription, Recorded,
 };
@@ -69,6 +72,7 @@ pub use self::member::{Join, MemberRow, Told};
 pub use self::occupied::OccupiedPage;
 pub use self::once::{Begun, OnceKey, TakenSerial};
 pub use self::outbox::{FrameKey, Outbox, SessionRow, Taken, Waiting};
+pub use self::resuming::Switched;
 pub use self::signed_in::{Identified, SignedIn};
 pub use self::subscription::{
     OwnRow, PageStart, Subscriber, SubscriberPut, SubscriberRow, SubscribersPage, Written,
@@ -146,6 +150,7 @@ impl Table {
             .credentials_provider(super::credentials(&config.aws_keys))
             .http_client(super::http_client(config.dynamodb_endpoint.as_deref()))
             .retry_config(RetryConfig::standard().with_initial_backoff(RETRY_PAUSE))
+            .retry_classifier(Conflicts)
             .timeout_config(
                 TimeoutConfig::builder()
                     .operation_attempt_timeout(super::ATTEMPT_TIMEOUT)
@@ -330,6 +335,7 @@ where
                 "ProvisionedThroughputExceededException",
                 "ThrottlingException",
                 "RequestLimitExceeded",
+                conflict::CODE,
             ]
             .contains(&code)
         });

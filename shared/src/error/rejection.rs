@@ -110,6 +110,10 @@ pub enum Rejection {
         limits::POST_MAX_BYTES
     )]
     PresenceTooLarge,
+    #[error(
+        "`after` is a whole number of at most 15 digits: the serial of the last publication that the client has"
+    )]
+    SubscribeAfter,
     #[error("a connection may be subscribed to {max_channels} channels")]
     TooManySubscriptions { max_channels: usize },
 

@@ -113,6 +113,7 @@ impl Rejection {
             | Self::PresenceFull { .. }
             | Self::PresenceTooLarge
             | Self::TooManySubscriptions { .. }
+            | Self::SubscribeAfter
             | Self::QueryDuplicate(_)
             | Self::Body(_)
             | Self::EventName

@@ -8,7 +8,7 @@ use super::{PING, PONG, SIGNIN, SUBSCRIBE, UNSUBSCRIBE};
 use crate::channel::Channel;
 use crate::error::Rejection;
 use crate::event::{CLIENT_EVENT_PREFIX, EventName};
-use crate::limits::{ECHOED_NAME_MAX_BYTES, FRAME_MAX_BYTES};
+use crate::limits::{ECHOED_NAME_MAX_BYTES, FRAME_MAX_BYTES, SERIAL_MAX};
 
 /// What a client's frame asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,6 +25,9 @@ pub enum ClientFrame {
         auth: Option<String>,
         /// What the signature covers besides the socket and the channel.
         channel_data: Option<String>,
+        /// The serial of the last publication that the client has, when it wants to be shown what
+        /// came after.
+        after: Option<u64>,
     },
     /// Leave a channel.
     Unsubscribe {
@@ -90,6 +93,8 @@ struct SubscribeData {
     auth: Option<String>,
     #[serde(default)]
     channel_data: Option<String>,
+    #[serde(default)]
+    after: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -124,12 +129,18 @@ impl ClientFrame {
                     channel: name,
                     auth,
                     channel_data,
+                    after,
                 } = read_data(SUBSCRIBE, data.as_deref())?;
-                match Channel::parse(&name) {
-                    Ok(channel) => Ok(Self::Subscribe {
+                let parsed = Channel::parse(&name).and_then(|channel| {
+                    let after = after.as_ref().map(serial).transpose()?;
+                    Ok((channel, after))
+                });
+                match parsed {
+                    Ok((channel, after)) => Ok(Self::Subscribe {
                         channel,
                         auth: auth.filter(|auth| !auth.is_empty()),
                         channel_data,
+                        after,
                     }),
                     Err(rejection) => Err(BadFrame {
                         rejection,
@@ -180,6 +191,14 @@ fn client_event(
     })
 }
 
+/// A serial that a client names.
+fn serial(value: &Value) -> Result<u64, Rejection> {
+    value
+        .as_u64()
+        .filter(|&serial| serial <= SERIAL_MAX)
+        .ok_or(Rejection::SubscribeAfter)
+}
+
 /// A client's own words, short enough to be repeated to it.
 fn shortened(text: &str) -> String {
     text.chars().take(64).collect()
@@ -221,6 +240,7 @@ mod tests {
             channel: Channel::parse("a").expect("a name"),
             auth: auth.map(str::to_owned),
             channel_data: None,
+            after: None,
         };
         for (text, auth) in [
             (
@@ -304,6 +324,41 @@ mod tests {
         assert_eq!(subscribe("a b").subscribing_to.as_deref(), Some("a b"));
         assert_eq!(subscribe("#orders").rejection, Rejection::ChannelReserved);
         assert_eq!(subscribe(&"a".repeat(2_000)).subscribing_to, None);
+    }
+
+    #[test]
+    fn a_subscription_may_go_on_after_a_serial() {
+        let subscribe = |after: &str| {
+            let text = format!(
+                r#"{{"event":"pusher:subscribe","data":{{"channel":"a","after":{after}}}}}"#
+            );
+            ClientFrame::parse(&text).map(|frame| {
+                let ClientFrame::Subscribe { after, .. } = frame else {
+                    panic!("{frame:?}");
+                };
+                after
+            })
+        };
+        for (text, after) in [
+            ("null", None),
+            ("0", Some(0)),
+            ("999999999999999", Some(999_999_999_999_999)),
+        ] {
+            assert_eq!(subscribe(text), Ok(after), "{text}");
+        }
+        for text in [
+            "1000000000000000",
+            "99999999999999999999999",
+            "-1",
+            "1.5",
+            "\"7\"",
+            "{}",
+            "true",
+        ] {
+            let bad = subscribe(text).expect_err(text);
+            assert_eq!(bad.rejection, Rejection::SubscribeAfter, "{text}");
+            assert_eq!(bad.subscribing_to.as_deref(), Some("a"), "{text}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{
-    CACHE_MISS, ERROR, ESTABLISHED, MEMBER_ADDED, MEMBER_REMOVED, PONG, SIGNED_IN,
+    CACHE_MISS, ERROR, ESTABLISHED, MEMBER_ADDED, MEMBER_REMOVED, PONG, RESUME_FAILED, SIGNED_IN,
     SUBSCRIPTION_COUNT, SUBSCRIPTION_ERROR, SUBSCRIPTION_SUCCEEDED, WATCHLIST,
 };
 use crate::channel::Channel;
@@ -200,6 +200,21 @@ pub fn cache_miss(channel: &Channel) -> Bytes {
     inner(&frame).into()
 }
 
+/// Word that what was published after a serial cannot be shown, or not all of it. `oldest` is the
+/// earliest that can still be read by polling, where that is known.
+#[must_use]
+pub fn resume_failed(channel: &Channel, after: u64, oldest: Option<u64>) -> Bytes {
+    #[derive(Serialize)]
+    struct Data {
+        after: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        oldest: Option<u64>,
+    }
+    ServerFrame::new(RESUME_FAILED, inner(&Data { after, oldest }))
+        .on(channel.as_str())
+        .print()
+}
+
 /// What one client tells the others. `data` is JSON and passes through as it was sent; `user_id`
 /// is known from the sender's subscription, never from the sender.
 #[must_use]
@@ -318,6 +333,7 @@ mod tests {
             subscription_succeeded(&channel, None),
             signed_in("{}"),
             cache_miss(&channel),
+            resume_failed(&channel, 7, None),
             client_event(&channel, &name, &raw, None),
             member_added(&channel, &user),
             member_removed(&channel, "u"),
@@ -339,6 +355,8 @@ mod tests {
             printed(&cache_miss(&channel)),
             json!({"event": "pusher:cache_miss", "channel": "a"})
         );
+        let failed: Value = printed(&resume_failed(&channel, 7, Some(9)))["data"].clone();
+        assert_eq!(failed, r#"{"after":7,"oldest":9}"#);
         let member: Value = printed(&member_added(&channel, &user))["data"].clone();
         assert_eq!(member, r#"{"user_id":"u","user_info":{}}"#);
         let watched: Value = printed(&watchlist(&["a", "b"], &["c"]))["data"].clone();

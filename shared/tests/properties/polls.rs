@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
-use shared::cursor;
 use shared::limits::{POLL_CHANNELS_MAX, QUERY_MAX_BYTES};
+use shared::reading::{Asked, From, Position, print_after};
 
 use crate::inputs::{channel_name, escaped, public_name, step, style, text};
 use crate::{config, is_told, must};
@@ -52,7 +52,19 @@ fn perhaps_a_poll() -> impl Strategy<Value = String> {
     prop_oneof![6 => near, 1 => text(), 1 => long]
 }
 
-fn names_of(positions: &[cursor::Position]) -> Vec<&str> {
+/// Where the reader of a query that brings neither a token nor a cursor stands.
+fn positions(asked: Asked) -> Vec<Position> {
+    let after = match asked.from {
+        From::After(after, _) => after,
+        From::Start(_) | From::Cursor(..) => vec![0; asked.channels.len()],
+    };
+    let positions = asked.channels.into_iter().zip(after);
+    positions
+        .map(|(channel, after)| Position { channel, after })
+        .collect()
+}
+
+fn names_of(positions: &[Position]) -> Vec<&str> {
     positions
         .iter()
         .map(|position| position.channel.as_str())
@@ -72,27 +84,29 @@ proptest! {
             escaped(&names.join(","), &style),
             escaped(&after, &style),
         );
-        let positions = must(cursor::parse(&query))?;
+        let positions = positions(must(Asked::parse(&query, None))?);
         prop_assert_eq!(names_of(&positions), names);
-        prop_assert_eq!(cursor::print_after(&positions), after);
+        prop_assert_eq!(print_after(&positions), after);
     }
 
     #[test]
     fn a_poll_that_is_accepted_is_within_every_limit(query in perhaps_a_poll()) {
-        match cursor::parse(&query) {
-            Ok(positions) => {
+        match Asked::parse(&query, None) {
+            Ok(asked) => {
+                let positions = positions(asked);
                 prop_assert!(query.len() <= QUERY_MAX_BYTES);
                 prop_assert!((1..=POLL_CHANNELS_MAX).contains(&positions.len()));
                 let names = names_of(&positions);
                 let once: BTreeSet<&str> = names.iter().copied().collect();
                 prop_assert_eq!(once.len(), names.len(), "one is named twice");
                 for position in &positions {
-                    prop_assert!(!position.channel.needs_auth() && position.after <= SERIAL_MAX);
+                    prop_assert!(position.after <= SERIAL_MAX);
                 }
                 // And is read again from what it prints.
-                let after = cursor::print_after(&positions);
+                let after = print_after(&positions);
                 let again = format!("channels={}&after={after}", names.join(","));
-                prop_assert_eq!(cursor::parse(&again), Ok(positions));
+                let again = self::positions(must(Asked::parse(&again, None))?);
+                prop_assert_eq!(again, positions);
             }
             Err(rejection) => is_told(&rejection)?,
         }

@@ -10,8 +10,8 @@ use serde::Deserialize;
 
 use super::lease::{self, LeaseRow};
 use super::{
-    Audience, ChannelKey, Item, Lease, Table, TakenSerial, audience, conditional, fault, number,
-    occupied, partition, read, string,
+    Audience, ChannelKey, Item, Lease, Table, TakenSerial, audience, conditional, conflict, fault,
+    number, occupied, partition, read, string,
 };
 use crate::error::Fault;
 use crate::limits::{CACHE_MISS_SECS, CHANNEL_IDLE_SECS, JOIN_GRACE_SECS};
@@ -63,6 +63,18 @@ pub struct Counted {
     pub occupied_at: Option<UnixMillis>,
     /// The lease on the channel's announcements, if it was asked for and free.
     pub lease: Option<Lease>,
+    /// What was last published on it.
+    pub tip: Tip,
+}
+
+/// The end of a channel's log, as its item has it: what has this serial may still be on its way into
+/// the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tip {
+    /// The last serial that was taken; 0 when none was.
+    pub serial: u64,
+    /// When it was.
+    pub published_at: UnixMillis,
 }
 
 impl Counted {
@@ -84,6 +96,7 @@ impl Counted {
             members: row.members,
             occupied_at: (row.subscribers <= 0 && !is_back(row.vacated_at, clock)).then_some(clock),
             lease,
+            tip: row.tip(),
         })
     }
 }
@@ -97,12 +110,14 @@ pub struct CountedOut {
     pub lease: Option<Lease>,
 }
 
-#[derive(Deserialize)]
-struct ChannelRow {
+#[derive(Default, Deserialize)]
+pub(super) struct ChannelRow {
     #[serde(default)]
     serial: u64,
     #[serde(default)]
     previous_at: UnixMillis,
+    #[serde(default)]
+    published_at: UnixMillis,
     #[serde(default)]
     subscribers: i64,
     #[serde(default)]
@@ -113,10 +128,20 @@ struct ChannelRow {
     vacated_at: Option<UnixMillis>,
 }
 
+impl ChannelRow {
+    pub(super) const fn tip(&self) -> Tip {
+        Tip {
+            serial: self.serial,
+            published_at: self.published_at,
+        }
+    }
+}
+
 impl Table {
     /// Takes a channel's next `count` serials, and answers the last. The first one ever is the time, so
-    /// that a channel forgotten and born again does not go back. One write; a repeated attempt may skip
-    /// serials, which a reader closes.
+    /// that a channel forgotten and born again does not go back. One write, tried again for two seconds
+    /// while transactions are under way on the item; a repeated attempt may skip serials, which a reader
+    /// closes.
     ///
     /// # Errors
     /// [`Fault::Table`]: serials may have been skipped. [`Fault::Row`].
@@ -139,10 +164,16 @@ impl Table {
             .expression_attribute_values(":now", number(now.0))
             .expression_attribute_values(":ttl", number(now.plus_secs(CHANNEL_IDLE_SECS).secs()))
             .return_values(ReturnValue::AllNew);
-        let updated = update
-            .send()
-            .await
-            .map_err(|error| fault(OPERATION, error))?;
+        let mut pauses = conflict::PAUSES.into_iter();
+        let updated = loop {
+            match (update.clone().send().await, pauses.next()) {
+                (Ok(updated), _) => break updated,
+                (Err(error), Some(pause)) if conflict::is_conflict(&error) => {
+                    tokio::time::sleep(pause).await;
+                }
+                (Err(error), _) => return Err(fault(OPERATION, error)),
+            }
+        };
         let item = updated.attributes.unwrap_or_default();
         let audience = audience::read_from(OPERATION, item.clone())?;
         let row: ChannelRow = read(OPERATION, item)?;
@@ -214,6 +245,7 @@ impl Table {
         const OPERATION: &str = "count subscriber out";
         let clock = crate::aws::now();
         let (mut owner, mut is_last) = (owner, false);
+        let mut pauses = conflict::PAUSES.into_iter();
         for _ in 0..COUNT_ATTEMPTS {
             let update = self.counting_down(of, owner, is_last, clock);
             let once = SdkConfig::builder().retry_config(RetryConfig::disabled());
@@ -231,6 +263,14 @@ impl Table {
                     let lease = Some(before.taken_by(owner));
                     return Ok(CountedOut { vacated_at, lease });
                 }
+                // Nothing was written, so another attempt is none too many.
+                Err(error) if conflict::is_conflict(&error) => {
+                    if let Some(pause) = pauses.next() {
+                        tokio::time::sleep(pause).await;
+                        continue;
+                    }
+                    return Err(fault(OPERATION, error));
+                }
                 Err(error) => error,
             };
             let Some(UpdateItemError::ConditionalCheckFailedException(failed)) =
@@ -238,7 +278,7 @@ impl Table {
             else {
                 return Err(fault(OPERATION, error));
             };
-            // Nothing was written, so another attempt is none too many.
+            // As little was written.
             let found = failed.item.clone().unwrap_or_default();
             if owner.is_some() && !lease::is_free(OPERATION, found.clone())? {
                 owner = None;

@@ -5,7 +5,7 @@
 //! | attribute | holds |
 //! | --- | --- |
 //! | `c/{connection_id}` | `e`: when the connection expires, in unix seconds; `a`: when it asked to join, in unix ms |
-//! | `j/{connection_id}/{op}` | a subscribe that is still to be acknowledged |
+//! | `j/{connection_id}/{op}` | a subscribe that is still to be acknowledged: whether it is shown what it has missed |
 //! | `user` | the user, as JSON: that of the first of its connections |
 //! | `announced` | whether the others were last told that the user is there |
 //! | `gone_at` | when the user last went, where a webhook wants to know |
@@ -59,6 +59,8 @@ pub struct Join<'a> {
     pub expires_at: UnixMillis,
     /// The request's name: it is acknowledged once.
     pub op: &'a str,
+    /// Whether it is shown what it has missed, instead of the last event.
+    pub resumes: bool,
 }
 
 impl Table {
@@ -87,7 +89,8 @@ impl Table {
         )
         .condition_expression("attribute_not_exists(#c) OR #c.a <= :at")
         .expression_attribute_names("#c", format!("{CONNECTION}{}", join.id))
-        .expression_attribute_values(":c", connection);
+        .expression_attribute_values(":c", connection)
+        .expression_attribute_values(":at", number(join.at.0));
         match conditional("join as a member", update.send().await)? {
             Some(_) => Ok(()),
             None => self.ask_member(join).await,
@@ -306,12 +309,12 @@ fn asking(update: UpdateItemFluentBuilder, join: Join<'_>, and: &str) -> UpdateI
     let user = serde_json::to_string(join.user).expect("a user always prints");
     update
         .update_expression(format!(
-            "SET {and}#j = :at, #user = if_not_exists(#user, :user), #ttl = :ttl ADD v :one"
+            "SET {and}#j = :resumes, #user = if_not_exists(#user, :user), #ttl = :ttl ADD v :one"
         ))
         .expression_attribute_names("#j", format!("{ASKED}{}/{}", join.id, join.op))
         .expression_attribute_names("#user", "user")
         .expression_attribute_names("#ttl", TTL)
-        .expression_attribute_values(":at", number(join.at.0))
+        .expression_attribute_values(":resumes", AttributeValue::Bool(join.resumes))
         .expression_attribute_values(":user", string(user))
         .expression_attribute_values(":ttl", number(join.at.plus_secs(ROW_SECS).secs()))
         .expression_attribute_values(":one", number(1))
@@ -346,6 +349,7 @@ impl MemberRow {
                 asked.push(Asked {
                     id: ConnectionId::new(id.to_owned()),
                     op: op.to_owned(),
+                    resumes: value.as_bool().is_ok_and(|resumes| *resumes),
                 });
             } else if name == "user" {
                 let text = value.as_s().map_err(|_| unreadable("user"))?;

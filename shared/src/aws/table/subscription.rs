@@ -11,10 +11,17 @@ use serde::Deserialize;
 use super::{ChannelKey, Table, conditional, fault, item, number, partition, read, string};
 use crate::channel::Channel;
 use crate::error::Fault;
+use crate::hold::Hold;
 use crate::limits::{ROW_SLACK_SECS, UNSUBSCRIBED_MARK_SECS};
 use crate::schema::{PARTITION_KEY, SORT_KEY, TTL};
 use crate::socket_id::ConnectionId;
 use crate::time::UnixMillis;
+
+/// The attribute of a subscriber's row that says from which serial on it is delivered what is
+/// published.
+pub(super) const LIVE_FROM: &str = "live_from";
+/// The one that says until when it is delivered nothing that has a serial.
+pub(super) const HELD_UNTIL: &str = "held_until";
 
 /// One subscription, as its rows name it.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +63,8 @@ pub struct SubscriberRow {
     pub id: ConnectionId,
     /// When the row stops counting as alive.
     pub expires_at: UnixMillis,
+    /// What passes it over.
+    pub hold: Hold,
 }
 
 /// Where a page begins.
@@ -116,7 +125,8 @@ impl OwnItem {
 
 impl Table {
     /// Puts a subscriber's row, unless a newer request has. `op` names this request, so that its
-    /// own row, met by a repeated attempt, is known. One write; may be repeated.
+    /// own row, met by a repeated attempt, is known. With `held_until` it is kept from publications
+    /// until then. One write; may be repeated.
     ///
     /// # Errors
     /// [`Fault::Table`]: it may or may not be there. [`Fault::Row`].
@@ -126,9 +136,10 @@ impl Table {
         at: UnixMillis,
         expires_at: UnixMillis,
         op: &str,
+        held_until: Option<UnixMillis>,
     ) -> Result<SubscriberPut, Fault> {
         const OPERATION: &str = "put subscriber";
-        let row = item([
+        let mut row = item([
             (
                 PARTITION_KEY,
                 string(partition::subscribers(subscriber.of, subscriber.shard)),
@@ -138,6 +149,9 @@ impl Table {
             ("at", number(at.0)),
             ("op", string(op)),
         ]);
+        if let Some(held_until) = held_until {
+            row.insert(HELD_UNTIL.to_owned(), number(held_until.0));
+        }
         let put = self
             .client
             .put_item()
@@ -328,7 +342,7 @@ impl Table {
             .consistent_read(true)
             .key_condition_expression("pk = :pk")
             .expression_attribute_values(":pk", string(partition))
-            .projection_expression("sk, #ttl")
+            .projection_expression(format!("sk, #ttl, {LIVE_FROM}, {HELD_UNTIL}"))
             .expression_attribute_names("#ttl", TTL)
             .set_exclusive_start_key(start);
         let page = query
@@ -344,11 +358,13 @@ impl Table {
                 let Some(AttributeValue::S(id)) = row.remove(SORT_KEY) else {
                     return None;
                 };
-                let ttl_secs = row.get(TTL)?.as_n().ok()?.parse::<u64>().ok()?;
+                let number = |name: &str| row.get(name)?.as_n().ok()?.parse::<u64>().ok();
+                let ttl_secs = number(TTL)?;
                 Some(SubscriberRow {
                     id: ConnectionId::new(id),
                     // It has no attribute of its own: these rows are many.
                     expires_at: UnixMillis(ttl_secs * 1_000).minus_secs(ROW_SLACK_SECS),
+                    hold: Hold::new(number(LIVE_FROM), number(HELD_UNTIL).map(UnixMillis)),
                 })
             });
         Ok(SubscribersPage {

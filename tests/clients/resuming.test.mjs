@@ -1,0 +1,125 @@
+// The system at BASE closes every connection after two seconds, as API Gateway does after two hours.
+// pusher-js stays away for one second then: what is published meanwhile it never gets by itself.
+
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import { afterEach, test } from "node:test";
+import { resume } from "../../resume/index.js";
+import { client, closeAll, collect, joined, next, server, state } from "./support.mjs";
+
+const statusUrl = `${process.env.BASE}/status/local-key`;
+
+afterEach(closeAll);
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Waits until the position of a channel is known: a client that was told nothing yet has none. */
+async function polled() {
+  const { fetch } = globalThis;
+  let done;
+  const answered = new Promise((resolve) => (done = resolve));
+  globalThis.fetch = async (...request) => {
+    const answer = await fetch(...request);
+    // Whoever asked has it before those that wait here.
+    setTimeout(done, 50);
+    return answer;
+  };
+  await answered;
+  globalThis.fetch = fetch;
+}
+
+/** Joins a channel with a client that resumes. */
+async function resuming(name, options = { statusUrl }) {
+  const pusher = client();
+  resume(pusher, options);
+  const position = polled();
+  const channel = await joined(pusher, name);
+  await position;
+  return { pusher, channel };
+}
+
+test("what is published while a client is away comes once and in order", async () => {
+  const { pusher, channel } = await resuming("orders");
+  const { came, until } = collect(channel, "e");
+  let away = 0;
+  pusher.connection.bind("connecting", () => away++);
+  const sent = [];
+  while (away < 3) {
+    sent.push(sent.length);
+    await server.trigger("orders", "e", sent.length - 1);
+    await pause(20);
+  }
+  await until(sent.length);
+  await pause(1_500);
+  assert.deepEqual(came, sent);
+});
+
+test("a client that had nothing yet is shown what it missed and nothing from before", async () => {
+  await server.trigger("quiet", "e", "before");
+  const { pusher, channel } = await resuming("quiet");
+  const { came, until } = collect(channel, "e");
+  await state(pusher, "connecting");
+  await server.trigger("quiet", "e", 1);
+  await server.trigger("quiet", "e", 2);
+  await until(2);
+  assert.deepEqual(came, [1, 2]);
+});
+
+test("more than one answer holds comes, too, on several channels", async () => {
+  const { pusher, channel } = await resuming("many");
+  const other = await joined(pusher, "other");
+  await polled();
+  const [many, few] = [collect(channel, "e"), collect(other, "e")];
+  await state(pusher, "connecting");
+  const numbers = [...Array(250).keys()];
+  for (let n = 0; n < 250; n += 10) {
+    await server.triggerBatch(numbers.slice(n, n + 10).map((data) => ({ channel: "many", name: "e", data })));
+  }
+  await server.trigger("other", "e", "one");
+  await few.until(1);
+  await many.until(250);
+  assert.deepEqual(many.came, numbers);
+  assert.deepEqual(few.came, ["one"]);
+});
+
+test("a log that does not reach back is told of on the channel, and so is one that cannot be read", async () => {
+  let answer = () => ({ status: 200, body: { events: [], after: "7" } });
+  const status = createServer((_, response) => {
+    const { status, body } = answer();
+    response.writeHead(status, { "retry-after": "30" }).end(JSON.stringify(body));
+  });
+  await new Promise((resolve) => status.listen(0, "127.0.0.1", resolve));
+  try {
+    const { pusher, channel } = await resuming("old", { statusUrl: `http://127.0.0.1:${status.address().port}/` });
+    await state(pusher, "connecting");
+    answer = () => ({ status: 200, body: { events: [], after: "9", truncated: ["old"] } });
+    assert.deepEqual(await next(channel, "resume:truncated"), { after: 7 });
+    await state(pusher, "connecting");
+    answer = () => ({ status: 503, body: {} });
+    const { after, error } = await next(channel, "resume:truncated");
+    assert.equal(after, 9);
+    assert.match(error.message, /503/);
+    // What is live comes all the same.
+    const came = next(channel, "e");
+    await server.trigger("old", "e", 1);
+    assert.equal(await came, 1);
+  } finally {
+    status.close();
+  }
+});
+
+test("a client that has left is shown nothing of what was published meanwhile", async () => {
+  const { pusher, channel } = await resuming("left");
+  await server.trigger("left", "e", "seen");
+  const { came, until } = collect(channel, "e");
+  pusher.unsubscribe("left");
+  await pause(100);
+  await server.trigger("left", "e", "while it was not there");
+  const position = polled();
+  const again = collect(await joined(pusher, "left"), "e");
+  await position;
+  await server.trigger("left", "e", "last");
+  await again.until(1);
+  assert.deepEqual(again.came, ["last"]);
+  assert.ok(came.length <= 1 && until);
+});
