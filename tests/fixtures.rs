@@ -121,8 +121,8 @@ const EVENTS: [(&str, u64, &[&str]); 74] = [
     ),
     // It begins, takes a serial, notes it, is in the log, and notes its answer.
     ("publisher-once", 200, &[PUT, UPDATE, UPDATE, PUT, UPDATE]),
-    ("publisher-terminate-connections", 200, &[GET]),
-    ("publisher-terminate-connections-by-key", 200, &[GET]),
+    ("publisher-terminate-connections", 200, &[QUERY, GET]),
+    ("publisher-terminate-connections-by-key", 200, &[QUERY, GET]),
     ("publisher-too-much-data", 413, &[]),
     ("publisher-unsigned", 401, &[]),
     // An answer that has no status is a success, too. One query for each of the index's partitions.

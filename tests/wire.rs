@@ -44,6 +44,8 @@ mod rejections;
 mod repeating;
 #[path = "wire/resuming.rs"]
 mod resuming;
+#[path = "wire/session_costs.rs"]
+mod session_costs;
 #[path = "wire/sessions.rs"]
 mod sessions;
 #[path = "wire/starting.rs"]
