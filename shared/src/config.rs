@@ -415,7 +415,7 @@ mod tests {
 
     #[test]
     fn a_connection_is_due_when_something_may_have_to_be_done() {
-        let due = |authorized_connections_timeout_secs, probe_secs| {
+        let due_of = |transport, authorized_connections_timeout_secs, probe_secs| {
             let settings = Settings {
                 authorized_connections_timeout_secs,
                 ..Settings::default()
@@ -425,21 +425,16 @@ mod tests {
                 probe_secs,
             };
             let (connected_at, expires_at) = (UnixMillis(1_000), UnixMillis(7_801_000));
-            let due_at = |transport| {
-                lives
-                    .first_due(transport, &settings, connected_at, expires_at)
-                    .0
-            };
-            // Nobody else would notice that the client of a session has gone.
-            assert_eq!(
-                due_at(Transport::Http),
-                61_000.min(due_at(Transport::Socket))
-            );
-            due_at(Transport::Socket)
+            let due_at = lives.first_due(transport, &settings, connected_at, expires_at);
+            due_at.0
         };
+        let due = |overdue_secs, probe_secs| due_of(Transport::Socket, overdue_secs, probe_secs);
         assert_eq!(due(0, None), 7_801_000);
         assert_eq!(due(30, None), 31_000);
         assert_eq!(due(0, Some(60)), 61_000);
         assert_eq!(due(30, Some(20)), 21_000);
+        // Nobody else would notice that the client of a session has gone.
+        assert_eq!(due_of(Transport::Http, 0, Some(20)), 61_000);
+        assert_eq!(due_of(Transport::Http, 30, None), 31_000);
     }
 }
