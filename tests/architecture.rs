@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tests::workspace;
 
 /// The modules of `shared` that know values alone.
-const PURE: [&str; 20] = [
+const PURE: [&str; 21] = [
     "api",
     "app",
     "channel",
@@ -20,6 +20,7 @@ const PURE: [&str; 20] = [
     "presence",
     "rate",
     "reading",
+    "session",
     "settings",
     "signature",
     "socket_id",
@@ -30,11 +31,12 @@ const PURE: [&str; 20] = [
     "webhook",
 ];
 /// Those that know the pure ones and the edge.
-const USE_CASES: [&str; 24] = [
+const USE_CASES: [&str; 26] = [
     "admission",
     "announce",
     "answer",
     "attend",
+    "deliver",
     "fanout",
     "follow",
     "issue",
@@ -44,6 +46,7 @@ const USE_CASES: [&str; 24] = [
     "notify",
     "occupancy",
     "once",
+    "pickup",
     "publish",
     "reap",
     "relay",
@@ -163,7 +166,9 @@ fn only_the_edge_names_aws_and_only_the_functions_name_lambda() {
     }
     // The edge says what happened; what follows from it is decided above.
     for name in [
+        "crate::deliver",
         "crate::lifecycle",
+        "crate::pickup",
         "crate::fanout",
         "crate::publish",
         "crate::subscribe",
@@ -260,6 +265,7 @@ fn a_rule_has_one_home() {
         ("subscription_succeeded\"", "shared/src/frame.rs"),
         ("4001", "shared/src/error/status.rs"),
         ("4009", "shared/src/error/status.rs"),
+        ("4200", "shared/src/error/status.rs"),
         ("4301", "shared/src/error/status.rs"),
         ("\"conn/", "shared/src/aws/table.rs"),
         ("\"subs/", "shared/src/aws/table.rs"),
@@ -273,6 +279,9 @@ fn a_rule_has_one_home() {
         ("\"user/", "shared/src/aws/table.rs"),
         ("\"watch/", "shared/src/aws/table.rs"),
         ("\"watches/", "shared/src/aws/table.rs"),
+        ("\"out/", "shared/src/aws/table.rs"),
+        ("\"http/", "shared/src/socket_id.rs"),
+        ("\"xhr", "shared/src/session.rs"),
         ("{socket_id}::user::", "shared/src/signature.rs"),
         ("\"#server-to-user", "shared/src/channel.rs"),
         ("pusher:signin", "shared/src/frame.rs"),

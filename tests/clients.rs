@@ -99,6 +99,11 @@ fn their_server_asks_who_is_where() {
 }
 
 #[test]
+fn they_do_without_sockets() {
+    run("sessions.test.mjs", &System::start_featured(&[]));
+}
+
+#[test]
 fn they_come_back() {
     run(
         "reconnecting.test.mjs",

@@ -11,6 +11,8 @@ mod delivering;
 mod joining;
 #[path = "crash/leaving.rs"]
 mod leaving;
+#[path = "crash/picking_up.rs"]
+mod picking_up;
 #[path = "crash/publishing.rs"]
 mod publishing;
 #[path = "crash/repeating.rs"]

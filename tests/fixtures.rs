@@ -15,7 +15,7 @@ const CLOSE: &str = "DeleteConnection";
 /// An event, the status that it is answered with (for messages of a queue, how many of them have
 /// failed), and what is asked of AWS for it, in order. The gateway has no such connection: who
 /// answers it finds out and forgets it.
-const EVENTS: [(&str, u64, &[&str]); 68] = [
+const EVENTS: [(&str, u64, &[&str]); 74] = [
     ("connect", 200, &[PUT]),
     // What it asks of itself with `GREET_VIA=invoke`.
     ("connect-greet", 200, &[]),
@@ -127,6 +127,14 @@ const EVENTS: [(&str, u64, &[&str]); 68] = [
     ("publisher-unsigned", 401, &[]),
     // An answer that has no status is a success, too. One query for each of the index's partitions.
     ("reaper", 200, &[QUERY; 16]),
+    // There is no such session, so it is opened.
+    ("session", 200, &[UPDATE, PUT, PUT]),
+    ("session-malformed", 400, &[]),
+    ("session-preflight", 204, &[]),
+    ("session-send", 204, &[UPDATE]),
+    ("session-send-unopened", 401, &[UPDATE]),
+    // It is told so in lines, as pusher-js reads them.
+    ("session-unknown-key", 200, &[]),
     ("status", 200, &[QUERY, QUERY]),
     ("status-foreign-cursor", 401, &[]),
     ("status-preflight", 204, &[]),
@@ -209,6 +217,9 @@ async fn each_event_does_what_its_name_says() {
         system.table().clear().await;
         if function_of(name) == "message" {
             invoke(&system, "connect").await;
+        }
+        if name == "session-send" {
+            invoke(&system, "session").await;
         }
         system.faults().forget().await;
         let answer = invoke(&system, name).await;

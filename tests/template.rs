@@ -4,6 +4,8 @@
 mod everything;
 #[path = "template/queued.rs"]
 mod queued;
+#[path = "template/sessions.rs"]
+mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

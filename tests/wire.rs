@@ -46,6 +46,10 @@ mod rejections;
 mod repeating;
 #[path = "wire/resuming.rs"]
 mod resuming;
+#[path = "wire/session_costs.rs"]
+mod session_costs;
+#[path = "wire/sessions.rs"]
+mod sessions;
 #[path = "wire/starting.rs"]
 mod starting;
 #[path = "wire/streaming.rs"]

@@ -18,13 +18,14 @@ use shared::time::UnixMillis;
 use tracing_subscriber::EnvFilter;
 
 /// The name of each function: its binary, its Lambda, its row in the template.
-pub const FUNCTIONS: [&str; 10] = [
+pub const FUNCTIONS: [&str; 11] = [
     "connect",
     "disconnect",
     "fanout",
     "message",
     "publisher",
     "reaper",
+    "session",
     "status",
     "stream",
     "token",

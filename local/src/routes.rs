@@ -119,7 +119,10 @@ pub const ROUTES: [(&str, &str, &str); 12] = [
 ];
 
 /// The functions that are called by their URLs, each with the paths that CloudFront sends there.
-pub const URLS: [(&str, &str); 1] = [("stream", "/stream/{key}")];
+pub const URLS: [(&str, &str); 2] = [
+    ("session", "/pusher/app/{key}/{server}/{session}/{call}"),
+    ("stream", "/stream/{key}"),
+];
 
 fn router(gateway: Gateway) -> Router {
     let mut router = Router::new()

@@ -17,6 +17,7 @@ use crate::app::Apps;
 use crate::aws::Services;
 use crate::aws::connections::{Payload, Posted};
 use crate::aws::table::{NewConnection, Recorded};
+use crate::deliver;
 use crate::error::{Fault, Rejection, chain};
 use crate::frame;
 use crate::lifecycle;
@@ -73,9 +74,19 @@ impl Greeting {
     }
 }
 
+/// What became of a client at the door.
+pub(crate) enum Admission {
+    /// It is in, and takes the place of these.
+    In(Option<Displaced>),
+    /// It is not let in, and has left no row.
+    Refused(Rejection),
+    /// It was over before it began.
+    Overtaken,
+}
+
 /// Admits a client, or decides how to refuse it: either way the upgrade is answered with success,
-/// since a client whose upgrade fails learns nothing and comes back for ever. A refused client
-/// leaves no row. One write, and one more for a token. `None`: it has left already.
+/// since a client whose upgrade fails learns nothing and comes back for ever. `None`: it has left
+/// already. What [`decide`] costs.
 ///
 /// # Errors
 /// [`Fault`]: the upgrade must fail, since nothing is known of the connection.
@@ -85,6 +96,32 @@ pub async fn admit(
     upgrade: Upgrade,
     now: UnixMillis,
 ) -> Result<Option<Greeting>, Fault> {
+    let id = upgrade.id.clone();
+    Ok(match decide(services, apps, upgrade, now).await? {
+        Admission::In(displaced) => {
+            let established = frame::established(&SocketId::of(&id));
+            let greeting = Greeting::new(id, &established, false);
+            Some(Greeting {
+                displaced,
+                ..greeting
+            })
+        }
+        Admission::Refused(rejection) => Some(Greeting::refuse(id, &rejection)),
+        Admission::Overtaken => None,
+    })
+}
+
+/// Lets a client in and records it, or does not. A refused client leaves no row. One write, and one
+/// more for a token.
+///
+/// # Errors
+/// [`Fault`]: nothing is known of the connection.
+pub(crate) async fn decide(
+    services: &Services,
+    apps: &Apps,
+    upgrade: Upgrade,
+    now: UnixMillis,
+) -> Result<Admission, Fault> {
     let Upgrade {
         id,
         connected_at,
@@ -94,55 +131,45 @@ pub async fn admit(
         origin,
     } = upgrade;
     let Some(app) = app_key.and_then(|key| apps.by_key(&key)) else {
-        return Ok(Some(Greeting::refuse(id, &Rejection::UnknownKey)));
+        return Ok(Admission::Refused(Rejection::UnknownKey));
     };
     match protocol.as_deref() {
-        None | Some("") => return Ok(Some(Greeting::refuse(id, &Rejection::ProtocolMissing))),
+        None | Some("") => return Ok(Admission::Refused(Rejection::ProtocolMissing)),
         Some(version) if PROTOCOLS.contains(&version) => {}
-        Some(_) => return Ok(Some(Greeting::refuse(id, &Rejection::ProtocolUnsupported))),
+        Some(_) => return Ok(Admission::Refused(Rejection::ProtocolUnsupported)),
     }
     if !app.settings().admits_origin(origin.as_deref()) {
-        return Ok(Some(Greeting::refuse(id, &Rejection::OriginRefused)));
+        return Ok(Admission::Refused(Rejection::OriginRefused));
     }
     let mut grant = Grant::default();
-    let mut greeting = Greeting::new(id, &[], false);
+    let mut displaced = None;
     if let Some(token) = token {
         let digest = match Token::parse(&token) {
             Ok(token) => token.digest(),
-            Err(rejection) => return Ok(Some(Greeting::refuse(greeting.id, &rejection))),
+            Err(rejection) => return Ok(Admission::Refused(rejection)),
         };
-        let Some(used) = services
-            .table
-            .use_token(&digest, app.id(), &greeting.id, now)
-            .await?
-        else {
-            return Ok(Some(Greeting::refuse(
-                greeting.id,
-                &Rejection::TokenRefused,
-            )));
+        let table = &services.table;
+        let Some(used) = table.use_token(&digest, app.id(), &id, now).await? else {
+            return Ok(Admission::Refused(Rejection::TokenRefused));
         };
         grant = used.grant;
-        greeting.displaced = Displaced::of(app.id(), digest, used.displaced);
+        displaced = Displaced::of(app.id(), digest, used.displaced);
     }
     let expires_at = connected_at.plus_secs(services.lives.connection_secs);
     let new = NewConnection {
-        id: &greeting.id,
+        id: &id,
         app_id: app.id(),
         connected_at,
         expires_at,
         due_at: services
             .lives
-            .first_due(app.settings(), connected_at, expires_at),
+            .first_due(id.transport(), app.settings(), connected_at, expires_at),
         grant: &grant,
     };
-    match services.table.record_connection(new).await? {
-        Recorded::Overtaken => Ok(None),
-        Recorded::Yes => {
-            let established = frame::established(&SocketId::of(&greeting.id));
-            greeting.frame = String::from_utf8_lossy(&established).into_owned();
-            Ok(Some(greeting))
-        }
-    }
+    Ok(match services.table.record_connection(new).await? {
+        Recorded::Overtaken => Admission::Overtaken,
+        Recorded::Yes => Admission::In(displaced),
+    })
 }
 
 /// Says to a connection what its admission came to: after its `$connect` was answered, because
@@ -180,7 +207,7 @@ pub async fn greet(services: &Services, greeting: Greeting, now: UnixMillis) {
         }
     }
     if then_close {
-        lifecycle::close(services, &id).await;
+        lifecycle::close(services, &id, None).await;
     }
     if let Some(displaced) = displaced {
         displaced.end(services, Ending::Forget, now).await;
@@ -211,7 +238,7 @@ impl Displaced {
         for id in &self.ids {
             let ended = match (ReaderId::of(id), ending) {
                 (Some(reader), _) => services.table.end_reader(&self.app_id, &reader).await,
-                (None, _) => match (services.connections.close(id).await, ending) {
+                (None, _) => match (deliver::close(services, id, None).await, ending) {
                     (Ok(()), Ending::Forget) => lifecycle::forget(services, id, now).await,
                     (Ok(()), Ending::Abandon) => lifecycle::abandon(services, id, now).await,
                     (Err(fault), _) => Err(fault),

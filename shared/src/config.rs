@@ -5,9 +5,11 @@ use std::time::Duration;
 use crate::app::Apps;
 use crate::cursor::CursorKey;
 use crate::limits::{
-    CONNECTION_LIFE_SECS, CURSOR_KEY_MIN_BYTES, STREAM_LIFE_SECS, WEBHOOK_PATIENCE_SECS,
+    CONNECTION_LIFE_SECS, CURSOR_KEY_MIN_BYTES, SESSION_SILENCE_SECS, STREAM_LIFE_SECS,
+    WEBHOOK_PATIENCE_SECS,
 };
 use crate::settings::Settings;
+use crate::socket_id::Transport;
 use crate::time::UnixMillis;
 
 /// The variables a function is configured by. Lambda itself sets those of the AWS credentials.
@@ -93,14 +95,19 @@ impl Lives {
     #[must_use]
     pub fn first_due(
         &self,
+        transport: Transport,
         settings: &Settings,
         connected_at: UnixMillis,
         expires_at: UnixMillis,
     ) -> UnixMillis {
         let overdue = settings.authorized_connections_timeout_secs;
         let overdue = (overdue > 0).then(|| connected_at.plus_secs(overdue));
-        let probe = self.probe_secs.map(|secs| connected_at.plus_secs(secs));
-        [overdue, probe]
+        let look_secs = match transport {
+            Transport::Socket => self.probe_secs,
+            Transport::Http => Some(SESSION_SILENCE_SECS),
+        };
+        let look = look_secs.map(|secs| connected_at.plus_secs(secs));
+        [overdue, look]
             .into_iter()
             .flatten()
             .fold(expires_at, UnixMillis::min)
@@ -408,7 +415,7 @@ mod tests {
 
     #[test]
     fn a_connection_is_due_when_something_may_have_to_be_done() {
-        let due = |authorized_connections_timeout_secs, probe_secs| {
+        let due_of = |transport, authorized_connections_timeout_secs, probe_secs| {
             let settings = Settings {
                 authorized_connections_timeout_secs,
                 ..Settings::default()
@@ -418,11 +425,16 @@ mod tests {
                 probe_secs,
             };
             let (connected_at, expires_at) = (UnixMillis(1_000), UnixMillis(7_801_000));
-            lives.first_due(&settings, connected_at, expires_at).0
+            let due_at = lives.first_due(transport, &settings, connected_at, expires_at);
+            due_at.0
         };
+        let due = |overdue_secs, probe_secs| due_of(Transport::Socket, overdue_secs, probe_secs);
         assert_eq!(due(0, None), 7_801_000);
         assert_eq!(due(30, None), 31_000);
         assert_eq!(due(0, Some(60)), 61_000);
         assert_eq!(due(30, Some(20)), 21_000);
+        // Nobody else would notice that the client of a session has gone.
+        assert_eq!(due_of(Transport::Http, 0, Some(20)), 61_000);
+        assert_eq!(due_of(Transport::Http, 30, None), 31_000);
     }
 }

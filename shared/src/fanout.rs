@@ -13,6 +13,7 @@ use crate::aws::connections::{Payload, Posted};
 use crate::aws::table::{
     ChannelKey, Correction, PageStart, Subscriber, SubscriberRow, SubscribersPage,
 };
+use crate::deliver;
 use crate::error::{Fault, chain};
 use crate::lifecycle;
 use crate::limits::{POST_CONCURRENCY, REAPED_INLINE_MAX, THROTTLE_PAUSES};
@@ -246,7 +247,7 @@ pub async fn deliver_to(
         Posted::Delivered => Recipient::Served,
         Posted::Gone => Recipient::Gone,
         Posted::Failed(fault) => Recipient::Failed(fault),
-        Posted::Throttled => match lifecycle::drop_connection(services, id, now).await {
+        Posted::Throttled => match lifecycle::drop_connection(services, id, None, now).await {
             Ok(()) => Recipient::Gone,
             Err(fault) => Recipient::Failed(fault),
         },
@@ -265,7 +266,7 @@ pub(crate) async fn post_to(
         Posted::Gone => Recipient::Gone,
         Posted::Failed(fault) => Recipient::Failed(fault),
         Posted::Throttled => {
-            lifecycle::close(services, id).await;
+            lifecycle::close(services, id, None).await;
             Recipient::Gone
         }
     }
@@ -276,7 +277,7 @@ pub(crate) async fn post_to(
 async fn post_patiently(services: &Services, id: &ConnectionId, payload: &Payload) -> Posted {
     let mut pauses = THROTTLE_PAUSES.iter();
     loop {
-        let posted = services.connections.post(id, payload).await;
+        let posted = deliver::post(services, id, payload).await;
         let (Posted::Throttled, Some(pause)) = (&posted, pauses.next()) else {
             if matches!(posted, Posted::Throttled) {
                 tracing::warn!(connection_id = %id, "closed: it stays throttled");

@@ -4,8 +4,8 @@
 //!
 //! | layer | modules | may use |
 //! | --- | --- | --- |
-//! | pure | [`limits`], [`time`], [`error`], [`app`], [`settings`], [`channel`], [`socket_id`], [`frame`], [`hold`], [`signature`], [`event`], [`api`], [`user`], [`presence`], [`rate`], [`task`], [`token`], [`cursor`], [`reading`], [`webhook`] | values only: no AWS, no async, no clock (`now` is an argument), no environment |
-//! | use cases | [`admission`], [`lifecycle`], [`message`], [`reply`], [`subscribe`], `attend`, `announce`, [`users`], [`relay`], [`answer`], `once`, [`publish`], [`occupancy`], [`terminate`], [`fanout`], [`subscription_count`], [`later`], [`replay`], `resume`, [`follow`], [`stream`], [`issue`], [`reap`], [`notify`] | the pure modules and the edge |
+//! | pure | [`limits`], [`time`], [`error`], [`app`], [`settings`], [`channel`], [`socket_id`], [`frame`], [`hold`], [`signature`], [`event`], [`api`], [`user`], [`presence`], [`rate`], [`task`], [`token`], [`cursor`], [`reading`], [`session`], [`webhook`] | values only: no AWS, no async, no clock (`now` is an argument), no environment |
+//! | use cases | [`admission`], [`lifecycle`], `deliver`, [`pickup`], [`message`], [`reply`], [`subscribe`], `attend`, `announce`, [`users`], [`relay`], [`answer`], `once`, [`publish`], [`occupancy`], [`terminate`], [`fanout`], [`subscription_count`], [`later`], [`replay`], `resume`, [`follow`], [`stream`], [`issue`], [`reap`], [`notify`] | the pure modules and the edge |
 //! | edge | [`config`] (the environment), [`aws`] (DynamoDB, `@connections`, Lambda, SQS), [`receiver`] (those who get webhooks), `tls`, [`schema`] (names other programs need) | the AWS crates, in [`aws`] alone |
 //!
 //! A rule has one home: a prefix, a limit, a code or a key format is a literal in one file.
@@ -21,6 +21,7 @@ pub mod aws;
 pub mod channel;
 pub mod config;
 pub mod cursor;
+mod deliver;
 pub mod error;
 pub mod event;
 pub mod fanout;
@@ -35,6 +36,7 @@ pub mod message;
 pub mod notify;
 pub mod occupancy;
 mod once;
+pub mod pickup;
 pub mod presence;
 pub mod publish;
 pub mod rate;
@@ -46,6 +48,7 @@ pub mod replay;
 pub mod reply;
 mod resume;
 pub mod schema;
+pub mod session;
 pub mod settings;
 pub mod signature;
 pub mod socket_id;

@@ -2,7 +2,8 @@
 //!
 //! # The order of writes, what a half-done one leaves, and who repairs it
 //!
-//! *Forget*: (1) mark the connection closed, and due in a minute; then for each channel (2) delete
+//! *Forget*: (1) mark the connection closed, and due in a minute, and close it if it is a session over
+//! HTTP, which nobody else would; then for each channel (2) delete
 //! the subscriber's row, (3) count it out if there was one, (on a presence channel, leave it: see
 //! `attend.rs`,) (4) delete the connection's own row; then what `users.rs` says of one that was signed
 //! in, as the marked row still tells; at last (5) it is due no more. Own rows say what is left to be done and go last, so that repeating it finishes what a crash left: the reaper
@@ -19,9 +20,10 @@ use futures_util::stream;
 use crate::attend::{self, Leave};
 use crate::aws::Services;
 use crate::aws::table::{ChannelKey, CountedOut, Lease, OwnSubscription, Subscriber, Written};
-use crate::error::{Fault, chain};
+use crate::deliver;
+use crate::error::{Fault, Rejection, chain};
 use crate::limits::CLOSING_SECS;
-use crate::socket_id::ConnectionId;
+use crate::socket_id::{ConnectionId, Transport};
 use crate::subscription_count;
 use crate::time::UnixMillis;
 use crate::users;
@@ -29,9 +31,13 @@ use crate::users;
 /// Channels that are tidied up at once for one connection.
 const FORGET_CONCURRENCY: usize = 8;
 
-/// Closes a connection. `false`: it may still be open, which is logged.
-pub(crate) async fn close(services: &Services, id: &ConnectionId) -> bool {
-    let closed = services.connections.close(id).await;
+/// Closes a connection: see [`deliver::close`]. `false`: it may still be open, which is logged.
+pub(crate) async fn close(
+    services: &Services,
+    id: &ConnectionId,
+    reason: Option<&Rejection>,
+) -> bool {
+    let closed = deliver::close(services, id, reason).await;
     if let Err(fault) = &closed {
         tracing::error!(connection_id = %id, error = chain(fault), "not closed");
     }
@@ -45,9 +51,10 @@ pub(crate) async fn close(services: &Services, id: &ConnectionId) -> bool {
 pub async fn drop_connection(
     services: &Services,
     id: &ConnectionId,
+    reason: Option<&Rejection>,
     now: UnixMillis,
 ) -> Result<(), Fault> {
-    close(services, id).await;
+    close(services, id, reason).await;
     forget(services, id, now).await
 }
 
@@ -75,6 +82,10 @@ pub(crate) async fn abandon(
 pub async fn forget(services: &Services, id: &ConnectionId, now: UnixMillis) -> Result<(), Fault> {
     let due_at = now.plus_secs(CLOSING_SECS);
     services.table.mark_closed(id, now, due_at).await?;
+    if id.transport() == Transport::Http {
+        // Whoever comes for its frames is to know; if it was closed for a reason, that stands.
+        deliver::close(services, id, None).await?;
+    }
     let own = services.table.own_rows(id).await?;
     let removals = own.subscriptions.into_iter().map(|own| async move {
         let of = ChannelKey {

@@ -142,6 +142,32 @@ pub const STREAM_RETRY_MILLIS: u64 = 1_000;
 /// Looks into the log that may fail one after another before a stream ends.
 pub const FOLLOW_FAULTS_MAX: usize = 5;
 
+// ---- sessions over HTTP -------------------------------------------------------------------
+
+/// Bytes in the body of a request to send: one message of the longest, every byte escaped as two.
+pub const SESSION_BODY_MAX_BYTES: usize = 2 * FRAME_MAX_BYTES + 16;
+/// Messages in one request to send. pusher-js sends one.
+pub const SESSION_FRAMES_MAX: usize = 100;
+/// How long a poll waits for something to be in it: below what a proxy waits (CloudFront: 30 s).
+pub const SESSION_POLL_WAIT: Duration = Duration::from_secs(20);
+/// Frames handed out at once. Their keys are noted in one row.
+pub const HANDED_FRAMES_MAX: usize = 200;
+/// Bytes of frames handed out at once, unless one alone is longer.
+pub const HANDED_MAX_BYTES: usize = 131_072;
+/// UTF-16 units of a stream after which pusher-js opens it anew (`MAX_BUFFER_LENGTH`).
+pub const STREAM_REOPENED_UNITS: usize = 256 * 1_024;
+/// How long a stream that is full waits for its client to open it anew.
+pub const REOPEN_PATIENCE: Duration = Duration::from_secs(30);
+/// The same for a stream whose life is over: well within the seconds that its function has left.
+pub const REOPEN_PATIENCE_AT_END: Duration = Duration::from_secs(5);
+/// Pause before the first look for more after something came; it doubles up to [`FOLLOW_PAUSE`].
+pub const LOOK_PAUSE_MIN: Duration = Duration::from_millis(60);
+/// Seconds of silence after which the client of a session has gone: it asks at least every 20 s, or
+/// answers a heartbeat every 15.
+pub const SESSION_SILENCE_SECS: u64 = 60;
+/// Seconds that a frame waits for a session to come for it: longer than that and the reaper's minute.
+pub const OUTBOX_SECS: u64 = 300;
+
 // ---- resuming -----------------------------------------------------------------------------
 
 /// Missed publications that one subscription is shown: half a minute of a lively channel. Whoever has

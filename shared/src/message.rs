@@ -137,7 +137,8 @@ async fn sign_in(services: &Services, id: &ConnectionId, request: SignIn, at: Un
         Err(Error::Rejected(rejection)) => {
             // Whether it hears of it or not, it is closed.
             post_to(services, id, &frame::error(&rejection).into()).await;
-            if let Err(fault) = lifecycle::drop_connection(services, id, at).await {
+            if let Err(fault) = lifecycle::drop_connection(services, id, Some(&rejection), at).await
+            {
                 logged(id, &fault);
             }
         }

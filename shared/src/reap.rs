@@ -12,8 +12,9 @@ use tokio::time::Instant;
 
 use crate::attend;
 use crate::aws::Services;
-use crate::aws::connections::{Liveness, Payload};
+use crate::aws::connections::Payload;
 use crate::aws::table::{ConnectionState, Due};
+use crate::deliver;
 use crate::error::{Fault, Rejection, chain};
 use crate::fanout;
 use crate::frame;
@@ -108,20 +109,19 @@ async fn see_to_connection(
     let overdue_at = connection.connected_at.plus_secs(timeout_secs);
     let overdue = timeout_secs > 0 && !connection.is_authorized();
     if overdue && overdue_at <= now {
-        let notice = Payload::from(frame::error(&Rejection::AuthorizationOverdue));
+        let reason = Rejection::AuthorizationOverdue;
+        let notice = Payload::from(frame::error(&reason));
         // Whether it hears of it or not, it is closed.
         fanout::post_to(services, id, &notice).await;
-        return lifecycle::drop_connection(services, id, now).await;
+        return lifecycle::drop_connection(services, id, Some(&reason), now).await;
     }
     let mut due_at = connection.expires_at;
     if overdue {
         due_at = due_at.min(overdue_at);
     }
-    if let Some(probe_secs) = services.lives.probe_secs {
-        if connection.is_present() && services.connections.ask(id).await? == Liveness::Gone {
-            return lifecycle::forget(services, id, now).await;
-        }
-        due_at = due_at.min(now.plus_secs(probe_secs));
-    }
+    let Some(look_at) = deliver::look(services, id, &connection, now).await? else {
+        return lifecycle::forget(services, id, now).await;
+    };
+    due_at = due_at.min(look_at);
     services.table.look_again(id, due_at).await
 }

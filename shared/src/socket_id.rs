@@ -1,4 +1,5 @@
-//! The two names of a connection: API Gateway's [`ConnectionId`] and the protocol's [`SocketId`].
+//! The two names of a connection: the [`ConnectionId`] that its rows lie under and the protocol's
+//! [`SocketId`].
 
 use std::fmt;
 
@@ -7,7 +8,19 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::Rejection;
 
-/// API Gateway's name for a connection: opaque, so only bounded.
+/// What the id of a session over HTTP begins with. API Gateway's ids have no slash.
+const SESSION: &str = "http/";
+
+/// How a connection is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// API Gateway holds its socket.
+    Socket,
+    /// It comes for its frames itself.
+    Http,
+}
+
+/// API Gateway's name for a connection, or that of a session over HTTP: opaque, so only bounded.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ConnectionId(String);
@@ -17,6 +30,22 @@ impl ConnectionId {
     #[must_use]
     pub const fn new(id: String) -> Self {
         Self(id)
+    }
+
+    /// The id of a session over HTTP, from a digest that is its own.
+    #[must_use]
+    pub fn of_session(digest: &str) -> Self {
+        Self(format!("{SESSION}{digest}"))
+    }
+
+    /// How it is reached.
+    #[must_use]
+    pub fn transport(&self) -> Transport {
+        if self.0.starts_with(SESSION) {
+            Transport::Http
+        } else {
+            Transport::Socket
+        }
     }
 
     /// The id.
@@ -95,6 +124,17 @@ mod tests {
             socket_id,
             SocketId::of(&ConnectionId::new("L0SM9cOFvHcCIhx=".to_owned()))
         );
+    }
+
+    #[test]
+    fn an_id_says_how_its_connection_is_reached() {
+        let socket = ConnectionId::new("L0SM9cOFvHcCIhw=".to_owned());
+        assert_eq!(socket.transport(), Transport::Socket);
+        let session = ConnectionId::of_session("00");
+        assert_eq!(session.transport(), Transport::Http);
+        // As its rows carry it.
+        let read = ConnectionId::new(session.as_str().to_owned());
+        assert_eq!(read.transport(), Transport::Http);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use futures_util::{StreamExt as _, stream};
 use crate::aws::Services;
 use crate::aws::connections::Payload;
 use crate::aws::table::UserKey;
+use crate::deliver;
 use crate::error::{Fault, Rejection};
 use crate::fanout;
 use crate::frame;
@@ -62,7 +63,7 @@ async fn end(
     // Whether it hears of it or not, it is closed.
     fanout::post_to(services, id, notice).await;
     // One that may still be open stays the user's, so that it is found again.
-    services.connections.close(id).await?;
+    deliver::close(services, id, Some(&Rejection::Terminated)).await?;
     if forgets {
         lifecycle::forget(services, id, now).await
     } else {

@@ -82,6 +82,14 @@ export async function joined(pusher, name) {
   return channel;
 }
 
+/** Waits until a client that signs in is on its user's channel. */
+export function reachable(pusher) {
+  const joins = async () => {
+    while (!pusher.user.serverToUserChannel?.subscribed) await next(pusher.connection, "message");
+  };
+  return within(joins(), "the user's channel");
+}
+
 /** All events of that name on a channel, in the order they came, and a way to wait for them. */
 export function collect(channel, event) {
   const came = [];

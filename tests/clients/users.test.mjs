@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
-import { client, closeAll, collect, joined, next, server, state, within } from "./support.mjs";
+import { client, closeAll, collect, joined, next, reachable, server, state, within } from "./support.mjs";
 
 afterEach(closeAll);
 
@@ -15,10 +15,7 @@ const authentication = (user) => ({
 async function signedIn(user, options = {}) {
   const pusher = client({ userAuthentication: authentication(user), ...options });
   pusher.signin();
-  const reachable = async () => {
-    while (!pusher.user.serverToUserChannel?.subscribed) await next(pusher.connection, "message");
-  };
-  await within(reachable(), "the user's channel");
+  await reachable(pusher);
   return pusher;
 }
 

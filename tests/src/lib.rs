@@ -4,6 +4,7 @@
 mod faults;
 mod http;
 mod receiver;
+mod session;
 mod socket;
 mod stream;
 mod system;
@@ -12,6 +13,7 @@ mod table;
 pub use faults::{Faults, Made};
 pub use http::{Reply, body_digest, hmac_hex, now_secs, signed_query, signed_query_with};
 pub use receiver::{Answers, Receiver, Told};
+pub use session::Session;
 pub use socket::{Socket, inner};
 pub use stream::Stream;
 pub use system::{System, target, workspace};

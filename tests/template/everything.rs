@@ -1,9 +1,10 @@
 //! Every use case, taken through everything that it can have to do.
 
 use serde_json::{Value, json};
-use tests::{PATIENCE, Socket, Stream, System};
+use tests::{PATIENCE, Session, Socket, Stream, System};
 
 use crate::queued::come_and_go;
+use crate::sessions::{displace, over_http};
 
 pub(crate) fn event(channel: &str) -> Value {
     json!({"name": "e", "channel": channel, "data": ""})
@@ -105,14 +106,22 @@ pub(crate) async fn everything(system: &System) {
     // `disconnect`.
     socket.close().await;
     forgotten(system, "a").await;
-    for function in ["connect", "disconnect", "message", "publisher", "reaper"] {
+    over_http(system).await;
+    for function in [
+        "connect",
+        "disconnect",
+        "message",
+        "publisher",
+        "reaper",
+        "session",
+    ] {
         presence(system, function).await;
         watching(system, function).await;
     }
 }
 
 /// Waits until a channel's subscriber has seen what it has missed.
-async fn live(system: &System, channel: &str) {
+pub(crate) async fn live(system: &System, channel: &str) {
     let started = std::time::Instant::now();
     loop {
         let rows = system.table().rows(&format!("subs/1001/{channel}/")).await;
@@ -140,6 +149,14 @@ async fn reading(system: &System, function: &str) {
         }
     }
     socket.close_code().await;
+    // The same in place of a session, which has taken a reader's.
+    Session::open_with(system, &token).await;
+    let query = format!("channels={channels}&token={token}");
+    if function == "status" {
+        system.poll(&query).await;
+    } else {
+        Stream::connected(system, &query, None).await;
+    }
     // A serial that its publisher has left behind.
     let log = format!("log/1001/private-{function}");
     let faults = system.faults();
@@ -174,6 +191,11 @@ pub(crate) async fn watching(system: &System, function: &str) {
         .sign_in(json!({"id": "watcher", "watchlist": [user]}))
         .await;
     watcher.watched().await;
+    // Whoever tells one that has a socket tells one that has none.
+    let mut remote = Session::open(system).await;
+    remote
+        .sign_in(json!({"id": "remote", "watchlist": [user]}))
+        .await;
     let mut leaving = Socket::connect_at(system, &path).await;
     // The second time there is a watchlist already.
     for watched in ["a", "b"] {
@@ -188,6 +210,7 @@ pub(crate) async fn watching(system: &System, function: &str) {
     faults.set(rule).await;
     match function {
         "connect" => drop(Socket::open(system, &path).await.expect("let in")),
+        "session" => displace(system, &path).await,
         "disconnect" => leaving.close().await,
         "message" => leaving.send_event("pusher:ping", json!({})).await,
         "publisher" => {
@@ -204,6 +227,8 @@ pub(crate) async fn watching(system: &System, function: &str) {
         other => panic!("{other}"),
     }
     told(system, user, false).await;
+    let remote = "/apps/1001/users/remote/terminate_connections";
+    assert_eq!(system.post(remote, "{}").await.status, 200);
     let started = std::time::Instant::now();
     while !system.table().rows("watch/").await.is_empty() {
         assert!(started.elapsed() < PATIENCE, "{function}: still watched");
@@ -281,6 +306,7 @@ pub(crate) async fn presence(system: &System, function: &str) {
     faults.set(rule).await;
     match function {
         "connect" => drop(Socket::open(system, &path).await.expect("let in")),
+        "session" => displace(system, &path).await,
         "disconnect" => leaving.close().await,
         "message" => {
             let channel = json!({"channel": channel});

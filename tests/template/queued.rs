@@ -4,6 +4,7 @@ use serde_json::json;
 use tests::{PATIENCE, Socket, System};
 
 use crate::everything::{event, presence, reap, watching};
+use crate::sessions::displace;
 
 /// Has each function find somebody gone from a channel whose others are told how many are left.
 pub(crate) async fn everything_counted(system: &System) {
@@ -16,7 +17,7 @@ pub(crate) async fn everything_counted(system: &System) {
         "/token/{}/app/local-key?protocol=7",
         system.token(grant).await
     );
-    for function in ["connect", "disconnect"] {
+    for function in ["connect", "session", "disconnect"] {
         leave(system, function, &path, "a", "later").await;
         left_alone(system, function).await;
     }
@@ -65,7 +66,9 @@ pub(crate) async fn everything_told(system: &System) {
         "/token/{}/app/local-key?protocol=7",
         system.token(grant).await
     );
-    leave(system, "connect", &path, "connect", "webhooks").await;
+    for function in ["connect", "session"] {
+        leave(system, function, &path, function, "webhooks").await;
+    }
     // Which is what `message` does, too.
     let mut leaving = Socket::connect(system).await;
     leaving.attend("presence-disconnect", json!("u")).await;
@@ -115,6 +118,8 @@ async fn leave(system: &System, function: &str, path: &str, channel: &str, queue
         leaving.subscribe_counted(channel).await;
         if function == "connect" {
             Socket::connect_at(system, path).await.close().await;
+        } else if function == "session" {
+            displace(system, path).await;
         } else {
             leaving.close().await;
         }

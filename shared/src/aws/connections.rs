@@ -40,6 +40,13 @@ pub struct Payload {
     digest: String,
 }
 
+impl Payload {
+    /// The frame.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.body
+    }
+}
+
 impl From<Bytes> for Payload {
     fn from(body: Bytes) -> Self {
         let digest = hex::encode(Sha256::digest(&body));

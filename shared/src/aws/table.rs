@@ -15,6 +15,8 @@
 //! | user, where it is signed in | `user/{app}/{user_id}` | `user` |
 //! | who watches a user | `watch/{app}/{user_id}` | `{connection_id}` |
 //! | whom a connection watches | `watches/{connection_id}` | `watches` |
+//! | session over HTTP; how it was closed | `out/{connection_id}` | `!`; `~` |
+//! | frame that waits for it | `out/{connection_id}` | `{UUID of version 7}` |
 //!
 //! Connections, and channels and users while somebody announces on them or tells of them, are also in
 //! the index of what falls due. Neither an app's id nor a channel's name can hold a `/`; a user's id can,
@@ -33,6 +35,7 @@ mod log;
 mod member;
 mod occupied;
 mod once;
+mod outbox;
 mod rate;
 mod reader;
 mod resuming;
@@ -68,6 +71,7 @@ pub use self::log::{Appended, LogEntry, LogPage, LogRow};
 pub use self::member::{Join, MemberRow, Told};
 pub use self::occupied::OccupiedPage;
 pub use self::once::{Begun, OnceKey, TakenSerial};
+pub use self::outbox::{FrameKey, Outbox, SessionRow, Taken, Waiting};
 pub use self::resuming::Switched;
 pub use self::signed_in::{Identified, SignedIn};
 pub use self::subscription::{
@@ -238,6 +242,14 @@ mod partition {
     pub(super) fn watches(id: &ConnectionId) -> String {
         format!("watches/{id}")
     }
+
+    pub(super) fn outbox(id: &ConnectionId) -> String {
+        format!("out/{id}")
+    }
+
+    /// The sort keys in an outbox: the session comes before all frames, and its end after them.
+    pub(super) const SESSION: &str = "!";
+    pub(super) const PARTING: &str = "~";
 
     /// The sort keys of the rows that are alone under theirs.
     pub(super) const CONNECTION: &str = "conn";

@@ -236,6 +236,14 @@ pub enum Rejection {
     PollTooSoon { retry_after_secs: u64 },
     #[error("the cursor is not one of this app and these channels, or has expired: begin anew")]
     CursorRefused,
+    #[error("each request of a session has an `n` (digits), higher than that of the one before")]
+    SessionNumber,
+    #[error(
+        "the body is a JSON list of at most {} messages, each a string: {}",
+        limits::SESSION_FRAMES_MAX,
+        brief(.0)
+    )]
+    SessionFrames(String),
     #[error("this app keeps no log, which streams and polling read: retention_seconds is 0")]
     LogOff,
 }

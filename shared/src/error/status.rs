@@ -10,6 +10,7 @@ mod code {
     pub(super) const PROTOCOL_UNSUPPORTED: u16 = 4007;
     pub(super) const PROTOCOL_MISSING: u16 = 4008;
     pub(super) const UNAUTHORIZED: u16 = 4009;
+    pub(super) const COME_BACK: u16 = 4200;
     pub(super) const CLIENT_EVENT_REJECTED: u16 = 4301;
     pub(super) const WATCHLIST_CUT: u16 = 4302;
 }
@@ -58,6 +59,13 @@ impl Rejection {
         }
     }
 
+    /// The code that a connection is closed with, for this reason or for none that its client could
+    /// mend: then it is to come back at once.
+    #[must_use]
+    pub fn close_code(reason: Option<&Self>) -> u16 {
+        reason.and_then(Self::code).unwrap_or(code::COME_BACK)
+    }
+
     /// The HTTP status: 400, 401, 403, 404, 409, 413, 422 or 429. A refused subscription carries it, too.
     #[must_use]
     pub fn status(&self) -> u16 {
@@ -76,9 +84,9 @@ impl Rejection {
     /// When it would not be refused any more, in seconds, where that is known.
     #[must_use]
     pub fn retry_after_secs(&self) -> Option<u64> {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "time mends no other")]
         match self {
             Self::PollTooSoon { retry_after_secs } => Some(*retry_after_secs),
-            #[expect(clippy::wildcard_enum_match_arm, reason = "time mends no other")]
             _ => None,
         }
     }
@@ -130,7 +138,9 @@ impl Rejection {
             | Self::UserInfoAlone
             | Self::PollChannels
             | Self::PollAfter
-            | Self::PollWait => About::Request,
+            | Self::PollWait
+            | Self::SessionNumber
+            | Self::SessionFrames(_) => About::Request,
             Self::BatchEvent { problem, .. } => problem.about(),
             Self::TokenRefused
             | Self::NotConnected

@@ -1,0 +1,79 @@
+//! `POST /pusher/app/{key}/{server}/{session}/{xhr|xhr_streaming|xhr_send}`: pusher-js's own HTTP
+//! transports.
+
+use functions::browsers::{open, preflight};
+use functions::http::{origin, received_at, respond, run_streaming};
+use functions::streaming::{Streamed, body, whole};
+use lambda_http::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use lambda_http::{Body, Error, Request, RequestExt as _, Response, service_fn};
+use shared::aws::Services;
+use shared::config::Config;
+use shared::config::variable::{LATER_QUEUE_URL, WEBHOOK_QUEUE_URL};
+use shared::error::Rejection;
+use shared::pickup::{self, Answer};
+use shared::session;
+
+/// Lines, and nothing on the way may keep them or hold them back.
+const HEADERS: [(HeaderName, HeaderValue); 3] = [
+    (
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    ),
+    (
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("no-store, no-transform"),
+    ),
+    (
+        HeaderName::from_static("x-accel-buffering"),
+        HeaderValue::from_static("no"),
+    ),
+];
+
+struct Sessions {
+    services: Services,
+    config: Config,
+}
+
+impl Sessions {
+    async fn receive(&self, request: &Request) -> Result<Response<Streamed>, shared::error::Error> {
+        if request.method() != Method::POST {
+            return Err(Rejection::NotFound.into());
+        }
+        let query = request.uri().query().unwrap_or_default();
+        let asked = session::Request::parse(request.raw_http_path(), query)?;
+        let (services, apps) = (&self.services, &self.config.apps);
+        let (sent, at) = (request.body(), received_at(request));
+        let answer = pickup::answer(services, apps, asked, sent, origin(request), at).await?;
+        let mut response = match answer {
+            Answer::Taken => {
+                let mut taken = Response::new(Body::Empty);
+                *taken.status_mut() = StatusCode::NO_CONTENT;
+                return Ok(whole(taken));
+            }
+            Answer::Lines(lines) => whole(Response::new(Body::Text(lines))),
+            Answer::Stream(reader) => Response::new(body(reader.chunks(self.config.stream_life))),
+        };
+        response.headers_mut().extend(HEADERS);
+        Ok(response)
+    }
+
+    async fn answer(&self, request: Request) -> Result<Response<Streamed>, Error> {
+        let response = if request.method() == Method::OPTIONS {
+            whole(preflight())
+        } else {
+            let received = self.receive(&request).await;
+            received.unwrap_or_else(|error| whole(respond(Err(error))))
+        };
+        Ok(open(response))
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let config = functions::start_with(&[LATER_QUEUE_URL, WEBHOOK_QUEUE_URL]);
+    let sessions = &Sessions {
+        services: Services::new(&config),
+        config,
+    };
+    run_streaming(service_fn(|request| sessions.answer(request))).await
+}
