@@ -46,6 +46,8 @@ pub struct Follower {
     expires_at: UnixMillis,
     /// What is to be shown before anything else.
     first: Vec<ReadEvent>,
+    /// Whether its row was there a moment ago.
+    is_checked: bool,
     /// Whether it is one reader's own: it has a token, or had one, or a cursor.
     is_own: bool,
 }
@@ -107,6 +109,7 @@ pub async fn admit(
         reader: granted.reader,
         expires_at: granted.expires_at,
         first: Vec::new(),
+        is_checked: true,
     };
     if after.is_none() && beginning == Beginning::Now {
         follower.begin(services, now).await?;
@@ -238,7 +241,8 @@ impl Follower {
     }
 
     /// Reads on from where it stands, and stays there. `None`: what was granted has been taken away, or
-    /// its time is over. What [`replay::read`] costs, and one read for a reader that has a row.
+    /// its time is over. What [`replay::read`] costs, and one read, from the second time on, for a
+    /// reader that has a row.
     ///
     /// # Errors
     /// [`Fault`].
@@ -247,12 +251,14 @@ impl Follower {
         services: &Services,
         now: UnixMillis,
     ) -> Result<Option<Read>, Fault> {
-        if let Some(reader) = &self.reader {
+        let is_checked = std::mem::take(&mut self.is_checked);
+        if let Some(reader) = self.reader.as_ref().filter(|_| !is_checked) {
             let grant = services.table.reader(self.app.id(), reader, now).await?;
             if grant.is_none() {
                 return Ok(None);
             }
-        } else {
+        }
+        if self.reader.is_none() {
             self.expires_at = now.plus_secs(READER_LIFE_SECS);
         }
         let read = replay::read(services, &self.app, self.positions.clone(), now).await?;

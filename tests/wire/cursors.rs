@@ -262,3 +262,36 @@ async fn polled_patiently(system: &System, query: &str) -> Reply {
         tokio::time::sleep(Duration::from_secs(secs.expect("seconds"))).await;
     }
 }
+
+#[tokio::test]
+async fn reading_costs_what_is_said() {
+    let system = System::start_with(&["--faults", "--quiet"]);
+    let token = system.token(json!({"channels": ["private-a"]})).await;
+    let asked = async |query: &str| {
+        system.faults().forget().await;
+        let reply = polled_patiently(&system, query).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        let made = system.faults().made().await;
+        let count = |operation: &str| {
+            let of = |made: &&tests::Made| made.operation == operation;
+            made.iter().filter(of).count()
+        };
+        let counts = ["PutItem", "UpdateItem", "GetItem", "Query"].map(count);
+        assert_eq!(made.len(), counts.iter().sum::<usize>(), "{made:?}");
+        (counts, reply.json()["cursor"].clone())
+    };
+    assert_eq!(asked("channels=a,b").await.0, [0, 0, 0, 2]);
+    let query = format!("channels=private-a,b&token={token}");
+    let (counts, cursor) = asked(&query).await;
+    assert_eq!(counts, [1, 1, 1, 2]);
+    system
+        .publish(event("private-a", "so that it may come back soon"))
+        .await;
+    // Each time that it comes too soon it costs the same read.
+    let query = format!(
+        "channels=private-a,b&wait=0&cursor={}",
+        cursor.as_str().expect("text")
+    );
+    let (counts, _) = asked(&query).await;
+    assert_eq!((counts[0], counts[1], counts[3]), (0, 0, 2));
+}
