@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
-import { client, closeAll, joined, next, server, state, token } from "./support.mjs";
+import { client, closeAll, joined, next, over, server, state, token } from "./support.mjs";
 
 afterEach(closeAll);
 
@@ -23,6 +23,9 @@ async function survivesThree(options, name) {
 }
 
 test("a client survives three reconnects", () => survivesThree({}, "orders"));
+
+for (const transport of ["xhr_polling", "xhr_streaming"])
+  test(`a client over ${transport} survives three reconnects`, () => survivesThree(over(transport), transport));
 
 test("a client with a token that allows it survives three reconnects", async () => {
   const granted = await token({ channels: ["private-orders"], ttl_seconds: 2, reconnect_seconds: 60 });

@@ -25,6 +25,14 @@ export function serverWith(options) {
 /** The server SDK with the default app. */
 export const server = serverWith({});
 
+/** Options of a client that has no socket but this transport alone. */
+export const over = (transport) => ({
+  enabledTransports: [transport],
+  httpHost: base.hostname,
+  httpPort: Number(base.port),
+  httpPath: "/pusher",
+});
+
 /** A client with the default app, plus options. */
 export function client(options = {}, key = "local-key") {
   const made = new PusherClient(key, {
