@@ -183,7 +183,9 @@ fn done_by_lambda(template: &Yaml) -> Allowed {
 async fn each_function_may_do_what_it_does_and_nothing_else() {
     // Room for one more, where there are two.
     let with = |setting: &str| {
-        let settings = json!({"max_presence_members": 2, "watchlist": true, setting: true});
+        let settings = json!({
+            "max_presence_members": 2, "watchlist": true, "retention_count": 1_000, setting: true,
+        });
         System::start_with_app(&settings, &["--faults", "--quiet"])
     };
     let talking = with("client_events");

@@ -11,8 +11,11 @@
 //! or comes back with it while it admits again. After (2) nobody has the cursor, and the row expires.
 //! After (3) the next use of the token ends them once more.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::admission::{Displaced, Ending};
@@ -336,7 +339,8 @@ pub async fn poll(
     asked: Asked,
     now: UnixMillis,
 ) -> Result<Poll, Error> {
-    let waits_until = now.plus_secs(asked.wait_secs);
+    let (begun_at, waits) = (Instant::now(), Duration::from_secs(asked.wait_secs));
+    let asked_at = now;
     let mut follower = admit(services, app, key, asked, Beginning::Oldest, now).await?;
     let begins: Vec<bool> = follower
         .positions
@@ -349,12 +353,13 @@ pub async fn poll(
         let read = read.ok_or(Rejection::CursorRefused)?;
         let kept = follower.kept(services, &begins, &read, now).await?;
         let is_empty = read.events.is_empty() && read.truncated.is_empty() && kept.is_empty();
-        if !is_empty || now >= waits_until {
+        if !is_empty || begun_at.elapsed() >= waits {
             break (read, kept);
         }
         follower.advance(read);
         tokio::time::sleep(FOLLOW_PAUSE).await;
-        now = crate::aws::now().max(now);
+        let elapsed_millis = u64::try_from(begun_at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        now = UnixMillis(asked_at.0.saturating_add(elapsed_millis));
     };
     let retry_after_secs = retry_after_secs(read.last_at, read.unfinished, now);
     let mut events = kept.clone();

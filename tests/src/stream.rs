@@ -63,11 +63,9 @@ impl Stream {
     /// # Panics
     /// When none comes, or the stream breaks off.
     pub async fn message(&mut self) -> Option<Value> {
-        loop {
-            match self.try_message().await {
-                Ok(message) => return message,
-                Err(error) => panic!("{error}: {:?}", self.buffer),
-            }
+        match self.try_message().await {
+            Ok(message) => message,
+            Err(error) => panic!("{error}: {:?}", self.buffer),
         }
     }
 

@@ -157,6 +157,9 @@ async fn reading(system: &System, function: &str) {
     } else {
         Stream::connected(system, &query, None).await;
     }
+    let token = system.token(json!({"channels": ["private-*"]})).await;
+    let query = format!("channels={channels}&token={token}");
+    let mut stream = Stream::connected(system, &query, None).await;
     // A serial that its publisher has left behind.
     let log = format!("log/1001/private-{function}");
     let faults = system.faults();
@@ -165,9 +168,6 @@ async fn reading(system: &System, function: &str) {
     let channel = format!("private-{function}");
     let lost = event(&channel).to_string();
     system.post("/apps/1001/events", lost).await;
-    let token = system.token(json!({"channels": ["private-*"]})).await;
-    let query = format!("channels={channels}&token={token}");
-    let mut stream = Stream::connected(system, &query, None).await;
     system.publish(event(&channel)).await;
     if function == "stream" {
         stream.message().await;
