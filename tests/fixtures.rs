@@ -240,7 +240,12 @@ async fn each_event_does_what_its_name_says() {
         made.retain(|made| made.function == function_of(name));
         // What comes after its answer has another test.
         made.retain(|made| made.function != "connect" || made.is_write() || made.is_read());
-        let made: Vec<&str> = made.iter().map(|made| made.operation.as_str()).collect();
+        let mut made: Vec<&str> = made.iter().map(|made| made.operation.as_str()).collect();
+        if function_of(name) == "stream" {
+            // How often it looks again in its second depends on the machine.
+            let again = made.split_off(operations.len().min(made.len()));
+            assert!(again.iter().all(|look| *look == QUERY), "{name}: {again:?}");
+        }
         assert_eq!(made, operations, "{name}");
     }
 }

@@ -143,7 +143,11 @@ async fn reading(system: &System, function: &str) {
     for _ in 0..2 {
         let query = format!("channels={channels}&token={token}");
         if function == "status" {
-            system.poll(&query).await;
+            let polled = system.poll(&query).await.json();
+            let cursor = polled["cursor"].as_str().expect("a cursor").to_owned();
+            system
+                .poll(&format!("channels={channels}&cursor={cursor}"))
+                .await;
         } else {
             Stream::connected(system, &query, None).await;
         }
