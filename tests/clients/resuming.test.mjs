@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { afterEach, test } from "node:test";
 import { resume } from "../../resume/index.js";
-import { client, closeAll, collect, joined, next, server, state } from "./support.mjs";
+import { client, closeAll, collect, joined, next, server, state, token } from "./support.mjs";
 
 const statusUrl = `${process.env.BASE}/status/local-key`;
 
@@ -80,6 +80,22 @@ test("more than one answer holds comes, too, on several channels", async () => {
   await many.until(250);
   assert.deepEqual(many.came, numbers);
   assert.deepEqual(few.came, ["one"]);
+});
+
+test("what is private is read with a token of the page's own", async () => {
+  const grant = { channels: ["private-orders", "presence-*"], user_id: "7" };
+  const { pusher, channel } = await resuming("private-orders", { statusUrl, token: () => token(grant) });
+  const { came, until } = collect(channel, "e");
+  const numbers = [...Array(130).keys()];
+  await state(pusher, "connecting");
+  for (let n = 0; n < 130; n += 10) {
+    await server.triggerBatch(numbers.slice(n, n + 10).map((data) => ({ channel: "private-orders", name: "e", data })));
+  }
+  await until(130);
+  await state(pusher, "connecting");
+  await server.trigger("private-orders", "e", 130);
+  await until(131);
+  assert.deepEqual(came, [...numbers, 130]);
 });
 
 test("a log that does not reach back is told of on the channel, and so is one that cannot be read", async () => {
