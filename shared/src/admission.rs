@@ -86,7 +86,7 @@ pub(crate) enum Admission {
 
 /// Admits a client, or decides how to refuse it: either way the upgrade is answered with success,
 /// since a client whose upgrade fails learns nothing and comes back for ever. `None`: it has left
-/// already. What [`decide`] costs.
+/// already. One write, and one more for a token.
 ///
 /// # Errors
 /// [`Fault`]: the upgrade must fail, since nothing is known of the connection.
