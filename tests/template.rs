@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use functions::FUNCTIONS;
 use local::queue::QUEUES;
-use local::routes::ROUTES;
+use local::routes::{ROUTES, URLS};
 use local::settings::timeout;
 use serde_json::json;
 use shared::limits::STREAM_LIFE_SECS;
@@ -301,6 +301,13 @@ fn every_route_is_described() {
             operations.insert((method.to_uppercase(), path));
         }
     }
+    // A function URL takes whatever method there is: the function says which it answers.
+    let urls = URLS.map(|(_, path)| path);
+    let (of_urls, operations): (BTreeSet<_>, BTreeSet<_>) = operations
+        .into_iter()
+        .partition(|(_, path)| urls.contains(&path.as_str()));
+    let described: BTreeSet<&str> = of_urls.iter().map(|(_, path)| path.as_str()).collect();
+    assert_eq!(described, BTreeSet::from(urls));
     let routes = ROUTES.map(|(_, method, path)| (method.to_owned(), path.to_owned()));
     assert_eq!(operations, BTreeSet::from(routes));
 }
