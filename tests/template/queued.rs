@@ -77,8 +77,8 @@ pub(crate) async fn everything_told(system: &System) {
     // Who stays is told by `fanout` how many are left.
     let mut staying = Socket::connect(system).await;
     let mut leaving = Socket::connect(system).await;
-    staying.subscribe("fanout").await;
-    leaving.subscribe("fanout").await;
+    staying.subscribe_counted("fanout").await;
+    leaving.subscribe_counted("fanout").await;
     leaving.close().await;
     for function in ["disconnect", "message", "fanout"] {
         tell(system, function).await;
