@@ -63,17 +63,48 @@ fn strings(list: &Yaml) -> Vec<&str> {
         .collect()
 }
 
+/// What a function's role lets it do.
+fn statements<'a>(template: &'a Yaml, properties: &Yaml) -> &'a [Yaml] {
+    let role = properties["Role"].as_str().expect("a role of its own");
+    let role = role.strip_suffix(".Arn").expect("a role");
+    let role = &template["Resources"][role]["Properties"];
+    assert!(role["ManagedPolicyArns"].is_badvalue());
+    let policies = role["Policies"].as_vec().expect("a list");
+    let [policy] = policies.as_slice() else {
+        panic!("one policy")
+    };
+    policy["PolicyDocument"]["Statement"]
+        .as_vec()
+        .expect("a list")
+}
+
 fn allowed(template: &Yaml) -> Allowed {
     let mut allowed = Allowed::new();
     for (function, properties) in functions(template) {
-        let statements = properties["Policies"][0]["Statement"].as_vec();
-        // One is there by condition only: it is the function's right to invoke itself.
-        let unconditional = statements
-            .expect("a list")
+        // Some are there by condition only, such as the function's right to invoke itself.
+        let unconditional = statements(template, &properties)
             .iter()
             .filter(|statement| statement.as_hash().is_some());
         for statement in unconditional {
             assert_eq!(statement["Effect"].as_str(), Some("Allow"));
+            // What every function may: write its own log, and tell X-Ray.
+            let resource = statement["Resource"].as_str();
+            match statement["Sid"].as_str() {
+                Some("Log") => {
+                    let logs = properties["LoggingConfig"]["LogGroup"].as_str();
+                    let arn = format!("{}.Arn", logs.expect("a log of its own"));
+                    assert_eq!(resource, Some(arn.as_str()));
+                    let write = ["logs:CreateLogStream", "logs:PutLogEvents"];
+                    assert_eq!(strings(&statement["Action"]), write);
+                    continue;
+                }
+                Some("Trace") => {
+                    let tell = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"];
+                    assert_eq!(strings(&statement["Action"]), tell);
+                    continue;
+                }
+                Some(_) | None => assert_ne!(resource, Some("*"), "{function}"),
+            }
             for action in strings(&statement["Action"]) {
                 let of: Vec<String> = match action.split_once(':').expect("a service").0 {
                     "dynamodb" if statement["Condition"].is_badvalue() => {
@@ -271,17 +302,17 @@ fn the_template_and_the_local_host_agree() {
 fn the_template_and_the_local_host_have_the_same_routes() {
     let template = template();
     let mut routed = BTreeSet::new();
-    for (function, properties) in functions(&template) {
-        let Some(events) = properties["Events"].as_hash() else {
-            continue;
-        };
-        for event in events
-            .values()
-            .filter(|event| event["Type"].as_str() == Some("HttpApi"))
-        {
-            let text = |name: &str| event["Properties"][name].as_str().expect("text").to_owned();
-            routed.insert((function.clone(), text("Method"), text("Path")));
-        }
+    for (_, route) in resources(&template, "AWS::ApiGatewayV2::Route") {
+        let text = |yaml: &Yaml| yaml.as_str().expect("text").to_owned();
+        let key = text(&route["RouteKey"]);
+        let (method, path) = key.split_once(' ').expect("a method and a path");
+        let target = text(&route["Target"]);
+        let integration = target.strip_prefix("integrations/${").expect("a target");
+        let integration = integration.strip_suffix('}').expect("a reference");
+        let calls = &template["Resources"][integration]["Properties"]["IntegrationUri"];
+        let function = text(calls).to_lowercase();
+        let function = function.strip_suffix(".arn").expect("a function");
+        routed.insert((function.to_owned(), method.to_owned(), path.to_owned()));
     }
     let local = ROUTES
         .map(|(function, method, path)| (function.to_owned(), method.to_owned(), path.to_owned()));
