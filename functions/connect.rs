@@ -1,15 +1,17 @@
 //! `$connect`: admits a connection, answers, and greets it after the answer.
 
+use std::sync::Arc;
+
 use functions::greet::{GreetLayer, Pending};
 use functions::websocket::{Answer, WebSocketEvent};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, Runtime, service_fn};
 use serde::{Deserialize, Serialize};
 use shared::admission::{self, Greeting, Upgrade};
 use shared::app::Apps;
-use shared::aws::Services;
 use shared::aws::invoke::SelfInvoker;
 use shared::config::GreetVia;
 use shared::config::variable::{LATER_QUEUE_URL, WEBHOOK_QUEUE_URL};
+use shared::deployment::Deployment;
 
 /// The query parameters that the path becomes, and the protocol's own.
 const APP_KEY: &str = "app_key";
@@ -31,8 +33,7 @@ struct Greet {
 
 #[derive(Clone)]
 struct Connect {
-    apps: Apps,
-    services: Services,
+    deployment: Arc<Deployment>,
     pending: Pending,
     invoker: Option<SelfInvoker>,
 }
@@ -41,7 +42,10 @@ impl Connect {
     async fn handle(self, event: Event) -> Result<Answer, Diagnostic> {
         match event {
             Event::Greet(Greet { greet }) => {
-                admission::greet(&self.services, greet, functions::now()).await;
+                let now = functions::now();
+                let services = self.deployment.services(now).await;
+                let services = services.map_err(|fault| functions::failed(&fault))?;
+                admission::greet(&services, greet, now).await;
                 Ok(Answer::OK)
             }
             Event::Upgrade(event) => self.admit(event).await,
@@ -58,13 +62,17 @@ impl Connect {
             id: event.request_context.connection_id,
             connected_at: event.request_context.connected_at,
         };
-        let admitted = admission::admit(&self.services, &self.apps, upgrade, now).await;
+        let key = upgrade.app_key.clone();
+        let knows = |apps: &Apps| key.as_ref().is_none_or(|key| apps.by_key(key).is_some());
+        let services = self.deployment.services_where(now, knows).await;
+        let services = services.map_err(|fault| functions::failed(&fault))?;
+        let admitted = admission::admit(&services, upgrade, now).await;
         match (
             admitted.map_err(|fault| functions::failed(&fault))?,
             self.invoker,
         ) {
             (None, _) => {}
-            (Some(greeting), None) => self.pending.leave(greeting),
+            (Some(greeting), None) => self.pending.leave(services, greeting),
             (Some(greet), Some(invoker)) => {
                 let payload = serde_json::to_vec(&Greet { greet }).expect("strings always print");
                 invoker
@@ -80,16 +88,13 @@ impl Connect {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = functions::start_with(&[LATER_QUEUE_URL, WEBHOOK_QUEUE_URL]);
-    let services = Services::new(&config);
     let connect = Connect {
-        apps: config.apps.clone(),
-        services: services.clone(),
+        deployment: Arc::new(Deployment::new(&config)),
         pending: Pending::default(),
         invoker: (config.greet_via == GreetVia::Invoke).then(|| SelfInvoker::new(&config)),
     };
     let layer = GreetLayer {
         pending: connect.pending.clone(),
-        services,
     };
     let handler =
         service_fn(move |event: LambdaEvent<Event>| connect.clone().handle(event.payload));

@@ -1,23 +1,24 @@
 //! The queue of delayed messages: does what each of them asks for.
 
 use functions::queue::{Answer, QueueEvent};
-use lambda_runtime::{Error, LambdaEvent, service_fn};
-use shared::aws::Services;
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use shared::config::variable::{LATER_QUEUE_URL, WEBHOOK_QUEUE_URL};
+use shared::deployment::Deployment;
 use shared::later;
 
-async fn perform(services: &Services, event: QueueEvent) -> Result<Answer, Error> {
+async fn perform(deployment: &Deployment, event: QueueEvent) -> Result<Answer, Diagnostic> {
     let now = event.received_at().unwrap_or_else(functions::now);
-    let failed = later::perform_all(services, event.messages(), now).await;
+    let services = functions::services(deployment).await?;
+    let failed = later::perform_all(&services, event.messages(), now).await;
     Ok(Answer::failed(failed))
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let services = &Services::new(&functions::start_with(&[
+    let deployment = &Deployment::new(&functions::start_with(&[
         LATER_QUEUE_URL,
         WEBHOOK_QUEUE_URL,
     ]));
-    let handler = |event: LambdaEvent<QueueEvent>| perform(services, event.payload);
+    let handler = |event: LambdaEvent<QueueEvent>| perform(deployment, event.payload);
     lambda_runtime::run(service_fn(handler)).await
 }

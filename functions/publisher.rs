@@ -10,15 +10,15 @@ use shared::api::{self, ApiCall, ApiRequest};
 use shared::app::Apps;
 use shared::aws::Services;
 use shared::config::variable::{LATER_QUEUE_URL, WEBHOOK_QUEUE_URL};
+use shared::deployment::Deployment;
 
 async fn call(
     services: &Services,
-    apps: &Apps,
     request: Request,
 ) -> Result<Response<Body>, shared::error::Error> {
     let now = received_at(&request);
     let signed = signed(&request);
-    let admitted = api::authenticate(apps, signed, now)?;
+    let admitted = api::authenticate(&services.apps, signed, now)?;
     let asked = ApiRequest {
         method: signed.method,
         path: &admitted.path,
@@ -33,29 +33,49 @@ async fn call(
 
 async fn publish(
     services: &Services,
-    apps: &Apps,
     publication: &Publication,
 ) -> Result<Box<RawValue>, shared::error::Error> {
-    let (app, call) = publication.direct().parse(apps)?;
+    let (app, call) = publication.direct().parse(&services.apps)?;
     let answer = answer::answer(services, app, call, functions::now()).await?;
     Ok(RawValue::from_string(answer.body).expect("an answer is JSON"))
 }
 
+async fn requested(
+    deployment: &Deployment,
+    request: Request,
+) -> Result<Response<Body>, shared::error::Error> {
+    let (now, signed) = (received_at(&request), signed(&request));
+    let knows = |apps: &Apps| api::knows(apps, signed);
+    let services = deployment.services_where(now, knows).await?;
+    let answered = call(&services, request).await;
+    services.tell_webhooks().await;
+    answered
+}
+
+async fn published(
+    deployment: &Deployment,
+    publication: &Publication,
+) -> Result<Box<RawValue>, shared::error::Error> {
+    let services = deployment.services(functions::now()).await?;
+    let published = publish(&services, publication).await;
+    services.tell_webhooks().await;
+    published
+}
+
 async fn invoked(
-    services: &Services,
-    apps: &Apps,
+    deployment: &Deployment,
     event: LambdaEvent<Invocation>,
 ) -> Result<Box<RawValue>, Diagnostic> {
     match event.payload {
         Invocation::Request(request) => {
             let handler = service_fn(|request| async move {
-                Ok::<_, Error>(respond(call(services, apps, request).await))
+                Ok::<_, Error>(respond(requested(deployment, request).await))
             });
             http::answer(handler, *request, event.context)
                 .await
                 .map_err(Diagnostic::from)
         }
-        Invocation::Publication(publication) => publish(services, apps, &publication)
+        Invocation::Publication(publication) => published(deployment, &publication)
             .await
             .map_err(|error| functions::not_done(&error)),
     }
@@ -64,11 +84,7 @@ async fn invoked(
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = functions::start_with(&[LATER_QUEUE_URL, WEBHOOK_QUEUE_URL]);
-    let (services, apps) = (&Services::new(&config), &config.apps);
-    let handler = |event: LambdaEvent<Invocation>| async move {
-        let answered = invoked(services, apps, event).await;
-        services.tell_webhooks().await;
-        answered
-    };
+    let deployment = &Deployment::new(&config);
+    let handler = |event: LambdaEvent<Invocation>| invoked(deployment, event);
     lambda_runtime::run(service_fn(handler)).await
 }

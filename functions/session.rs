@@ -1,16 +1,21 @@
 //! `POST /pusher/app/{key}/{server}/{session}/{xhr|xhr_streaming|xhr_send}`: pusher-js's own HTTP
 //! transports.
 
+use std::time::Duration;
+
 use functions::browsers::{open, preflight};
 use functions::http::{origin, received_at, respond, run_streaming};
+use functions::origin::Origin;
 use functions::streaming::{Streamed, body, whole};
 use lambda_http::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Error, Request, RequestExt as _, Response, service_fn};
-use shared::aws::Services;
-use shared::config::Config;
-use shared::config::variable::{LATER_QUEUE_URL, WEBHOOK_QUEUE_URL};
+use shared::app::Apps;
+use shared::config::variable::{LATER_QUEUE_URL, OWN_KEY, WEBHOOK_QUEUE_URL};
+use shared::deployment::Deployment;
 use shared::error::Rejection;
+use shared::kept::Kept;
 use shared::pickup::{self, Answer};
+use shared::secret::OwnKey;
 use shared::session;
 
 /// Lines, and nothing on the way may keep them or hold them back.
@@ -30,8 +35,10 @@ const HEADERS: [(HeaderName, HeaderValue); 3] = [
 ];
 
 struct Sessions {
-    services: Services,
-    config: Config,
+    deployment: Deployment,
+    key: Kept<OwnKey>,
+    origin: Origin,
+    life: Duration,
 }
 
 impl Sessions {
@@ -41,9 +48,12 @@ impl Sessions {
         }
         let query = request.uri().query().unwrap_or_default();
         let asked = session::Request::parse(request.raw_http_path(), query)?;
-        let (services, apps) = (&self.services, &self.config.apps);
         let (sent, at) = (request.body(), received_at(request));
-        let answer = pickup::answer(services, apps, asked, sent, origin(request), at).await?;
+        self.origin.admit(request, at).await?;
+        let knows = |apps: &Apps| apps.by_key(&asked.app_key).is_some();
+        let services = &self.deployment.services_where(at, knows).await?;
+        let key = self.key.value(at).await?;
+        let answer = pickup::answer(services, &key, asked, sent, origin(request), at).await?;
         let mut response = match answer {
             Answer::Taken => {
                 let mut taken = Response::new(Body::Empty);
@@ -51,7 +61,7 @@ impl Sessions {
                 return Ok(whole(taken));
             }
             Answer::Lines(lines) => whole(Response::new(Body::Text(lines))),
-            Answer::Stream(reader) => Response::new(body(reader.chunks(self.config.stream_life))),
+            Answer::Stream(reader) => Response::new(body(reader.chunks(self.life))),
         };
         response.headers_mut().extend(HEADERS);
         Ok(response)
@@ -70,10 +80,12 @@ impl Sessions {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let config = functions::start_with(&[LATER_QUEUE_URL, WEBHOOK_QUEUE_URL]);
+    let config = functions::start_with(&[LATER_QUEUE_URL, OWN_KEY, WEBHOOK_QUEUE_URL]);
     let sessions = &Sessions {
-        services: Services::new(&config),
-        config,
+        deployment: Deployment::new(&config),
+        key: functions::own_key(&config),
+        origin: Origin::new(&config),
+        life: config.stream_life,
     };
     run_streaming(service_fn(|request| sessions.answer(request))).await
 }

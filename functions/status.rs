@@ -5,12 +5,13 @@ use functions::http::{if_none_match, json, origin, received_at, respond, with};
 use lambda_http::http::{HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Error, Request, RequestExt as _, Response, service_fn};
 use shared::app::Apps;
-use shared::aws::Services;
-use shared::config::variable::CURSOR_KEY;
-use shared::cursor::CursorKey;
+use shared::config::variable::OWN_KEY;
+use shared::deployment::Deployment;
 use shared::error::Rejection;
 use shared::follow::{self, Poll};
+use shared::kept::Kept;
 use shared::reading::Asked;
+use shared::secret::OwnKey;
 
 /// No cache may keep what is one reader's own.
 const OWN: HeaderValue = HeaderValue::from_static("no-store");
@@ -18,20 +19,22 @@ const OWN: HeaderValue = HeaderValue::from_static("no-store");
 const ANYBODYS: HeaderValue = HeaderValue::from_static("public, max-age=1");
 
 async fn poll(
-    services: &Services,
-    apps: &Apps,
-    key: &CursorKey,
+    deployment: &Deployment,
+    key: &Kept<OwnKey>,
     request: &Request,
 ) -> Result<Response<Body>, shared::error::Error> {
     let app_key = request.raw_http_path().strip_prefix("/status/");
-    let app = apps
-        .by_key(app_key.ok_or(Rejection::NotFound)?)
-        .ok_or(Rejection::UnknownKey)?;
+    let app_key = app_key.ok_or(Rejection::NotFound)?;
+    let now = received_at(request);
+    let knows = |apps: &Apps| apps.by_key(app_key).is_some();
+    let services = &deployment.services_where(now, knows).await?;
+    let app = services.apps.by_key(app_key);
+    let app = app.ok_or(Rejection::UnknownKey)?;
     if !app.settings().admits_origin(origin(request)) {
         return Err(Rejection::OriginRefused.into());
     }
     let asked = Asked::parse(request.uri().query().unwrap_or_default(), None)?;
-    let poll = follow::poll(services, app, key, asked, received_at(request)).await?;
+    let poll = follow::poll(services, app, &key.value(now).await?, asked, now).await?;
     let response = answer(&poll, if_none_match(request));
     Ok(with(
         response,
@@ -59,15 +62,14 @@ fn answer(poll: &Poll, has: Option<&str>) -> Response<Body> {
 }
 
 async fn answered(
-    services: &Services,
-    apps: &Apps,
-    key: &CursorKey,
+    deployment: &Deployment,
+    key: &Kept<OwnKey>,
     request: Request,
 ) -> Result<Response<Body>, Error> {
     let mut response = if request.method() == Method::OPTIONS {
         preflight()
     } else {
-        respond(poll(services, apps, key, &request).await)
+        respond(poll(deployment, key, &request).await)
     };
     let headers = response.headers_mut();
     headers.entry(header::CACHE_CONTROL).or_insert(OWN);
@@ -76,8 +78,7 @@ async fn answered(
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let config = functions::start_with(&[CURSOR_KEY]);
-    let key = config.cursor_key.as_ref().ok_or("no key for cursors")?;
-    let (services, apps) = (&Services::new(&config), &config.apps);
-    functions::http::run(service_fn(|request| answered(services, apps, key, request))).await
+    let config = functions::start_with(&[OWN_KEY]);
+    let (deployment, key) = (&Deployment::new(&config), &functions::own_key(&config));
+    functions::http::run(service_fn(|request| answered(deployment, key, request))).await
 }

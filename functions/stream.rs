@@ -1,17 +1,21 @@
 //! `GET /stream/{key}?channels=…`: server-sent events.
 
+use std::time::Duration;
+
 use functions::browsers::{open, preflight};
 use functions::http::{last_event_id, origin, received_at, respond, run_streaming};
+use functions::origin::Origin;
 use functions::streaming::{Streamed, body, whole};
 use lambda_http::http::{HeaderName, HeaderValue, Method, header};
 use lambda_http::{Error, Request, RequestExt as _, Response, service_fn};
-use shared::aws::Services;
-use shared::config::Config;
-use shared::config::variable::CURSOR_KEY;
-use shared::cursor::CursorKey;
+use shared::app::Apps;
+use shared::config::variable::OWN_KEY;
+use shared::deployment::Deployment;
 use shared::error::Rejection;
 use shared::follow::{self, Beginning};
+use shared::kept::Kept;
 use shared::reading::Asked;
+use shared::secret::OwnKey;
 
 /// Nothing on the way may keep it or hold it back.
 const HEADERS: [(HeaderName, HeaderValue); 3] = [
@@ -30,19 +34,22 @@ const HEADERS: [(HeaderName, HeaderValue); 3] = [
 ];
 
 struct Streams {
-    services: Services,
-    config: Config,
-    key: CursorKey,
+    deployment: Deployment,
+    key: Kept<OwnKey>,
+    origin: Origin,
+    life: Duration,
 }
 
 impl Streams {
     async fn begin(&self, request: &Request) -> Result<Response<Streamed>, shared::error::Error> {
         let app_key = request.raw_http_path().strip_prefix("/stream/");
-        let app = self
-            .config
-            .apps
-            .by_key(app_key.ok_or(Rejection::NotFound)?)
-            .ok_or(Rejection::UnknownKey)?;
+        let app_key = app_key.ok_or(Rejection::NotFound)?;
+        let now = received_at(request);
+        self.origin.admit(request, now).await?;
+        let knows = |apps: &Apps| apps.by_key(app_key).is_some();
+        let services = &self.deployment.services_where(now, knows).await?;
+        let app = services.apps.by_key(app_key);
+        let app = app.ok_or(Rejection::UnknownKey)?;
         if request.method() != Method::GET {
             return Err(Rejection::NotFound.into());
         }
@@ -51,9 +58,9 @@ impl Streams {
         }
         let query = request.uri().query().unwrap_or_default();
         let asked = Asked::parse(query, last_event_id(request))?;
-        let (services, now) = (&self.services, received_at(request));
-        let follower = follow::admit(services, app, &self.key, asked, Beginning::Now, now).await?;
-        let chunks = shared::stream::chunks(services.clone(), follower, self.config.stream_life);
+        let key = self.key.value(now).await?;
+        let follower = follow::admit(services, app, &key, asked, Beginning::Now, now).await?;
+        let chunks = shared::stream::chunks(services.clone(), follower, self.life);
         let mut response = Response::new(body(chunks));
         response.headers_mut().extend(HEADERS);
         Ok(response)
@@ -72,12 +79,12 @@ impl Streams {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let config = functions::start_with(&[CURSOR_KEY]);
-    let key = config.cursor_key.clone().ok_or("no key for cursors")?;
+    let config = functions::start_with(&[OWN_KEY]);
     let streams = &Streams {
-        services: Services::new(&config),
-        config,
-        key,
+        deployment: Deployment::new(&config),
+        key: functions::own_key(&config),
+        origin: Origin::new(&config),
+        life: config.stream_life,
     };
     run_streaming(service_fn(|request| streams.answer(request))).await
 }

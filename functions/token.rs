@@ -5,7 +5,7 @@ use lambda_http::http::{HeaderValue, StatusCode, header};
 use lambda_http::{Body, Error, Request, Response, service_fn};
 use serde::Serialize;
 use shared::app::Apps;
-use shared::aws::Services;
+use shared::deployment::Deployment;
 use shared::token::TokenRequest;
 use shared::{api, issue};
 
@@ -17,14 +17,15 @@ struct Answer {
 }
 
 async fn issue(
-    services: &Services,
-    apps: &Apps,
+    deployment: &Deployment,
     request: Request,
 ) -> Result<Response<Body>, shared::error::Error> {
     let now = received_at(&request);
     let signed = signed(&request);
     is_call(signed.path, "tokens")?;
-    let admitted = api::authenticate(apps, signed, now)?;
+    let knows = |apps: &Apps| api::knows(apps, signed);
+    let services = &deployment.services_where(now, knows).await?;
+    let admitted = api::authenticate(&services.apps, signed, now)?;
     let request = TokenRequest::parse(signed.body)?;
     let issued = issue::issue(services, admitted.app, &request, now).await?;
     let answer = Answer {
@@ -42,8 +43,8 @@ async fn issue(
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = functions::start();
-    let (services, apps) = (&Services::new(&config), &config.apps);
+    let deployment = &Deployment::new(&config);
     let handler =
-        |request| async move { Ok::<_, Error>(respond(issue(services, apps, request).await)) };
+        |request| async move { Ok::<_, Error>(respond(issue(deployment, request).await)) };
     functions::http::run(service_fn(handler)).await
 }

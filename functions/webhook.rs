@@ -1,12 +1,18 @@
 //! The queue of webhooks: tells apps' own servers what has happened.
 
 use functions::queue::{Answer, QueueEvent};
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use shared::config::variable::{WEBHOOK_DEAD_QUEUE_URL, WEBHOOK_QUEUE_URL};
+use shared::deployment::Deployment;
 use shared::notify::Notifier;
 
-async fn deliver(notifier: &Notifier, event: QueueEvent) -> Result<Answer, Error> {
-    let failed = notifier.deliver_all(event.messages()).await;
+async fn deliver(
+    deployment: &Deployment,
+    notifier: &Notifier,
+    event: QueueEvent,
+) -> Result<Answer, Diagnostic> {
+    let services = functions::services(deployment).await?;
+    let failed = notifier.deliver_all(&services, event.messages()).await;
     Ok(Answer::failed(failed))
 }
 
@@ -14,6 +20,7 @@ async fn deliver(notifier: &Notifier, event: QueueEvent) -> Result<Answer, Error
 async fn main() -> Result<(), Error> {
     let config = functions::start_with(&[WEBHOOK_QUEUE_URL, WEBHOOK_DEAD_QUEUE_URL]);
     let notifier = &Notifier::new(&config).expect("both queues were asked for");
-    let handler = |event: LambdaEvent<QueueEvent>| deliver(notifier, event.payload);
+    let deployment = &Deployment::new(&config);
+    let handler = |event: LambdaEvent<QueueEvent>| deliver(deployment, notifier, event.payload);
     lambda_runtime::run(service_fn(handler)).await
 }

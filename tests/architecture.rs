@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tests::workspace;
 
 /// The modules of `shared` that know values alone.
-const PURE: [&str; 21] = [
+const PURE: [&str; 22] = [
     "api",
     "app",
     "channel",
@@ -20,6 +20,7 @@ const PURE: [&str; 21] = [
     "presence",
     "rate",
     "reading",
+    "secret",
     "session",
     "settings",
     "signature",
@@ -31,15 +32,17 @@ const PURE: [&str; 21] = [
     "webhook",
 ];
 /// Those that know the pure ones and the edge.
-const USE_CASES: [&str; 26] = [
+const USE_CASES: [&str; 28] = [
     "admission",
     "announce",
     "answer",
     "attend",
     "deliver",
+    "deployment",
     "fanout",
     "follow",
     "issue",
+    "kept",
     "later",
     "lifecycle",
     "message",

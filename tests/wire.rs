@@ -46,6 +46,8 @@ mod rejections;
 mod repeating;
 #[path = "wire/resuming.rs"]
 mod resuming;
+#[path = "wire/secrets.rs"]
+mod secrets;
 #[path = "wire/session_costs.rs"]
 mod session_costs;
 #[path = "wire/sessions.rs"]

@@ -15,15 +15,16 @@ use tower::{Layer, Service};
 /// Where the handler leaves a greeting for the layer. An environment has one invocation at a
 /// time, so one place is enough.
 #[derive(Clone, Default)]
-pub struct Pending(Arc<Mutex<Option<Greeting>>>);
+pub struct Pending(Arc<Mutex<Option<(Services, Greeting)>>>);
 
 impl Pending {
-    /// Leaves a greeting to be said after the response.
-    pub fn leave(&self, greeting: Greeting) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(greeting);
+    /// Leaves a greeting to be said after the response, and what to say it with.
+    pub fn leave(&self, services: Services, greeting: Greeting) {
+        let left = Some((services, greeting));
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = left;
     }
 
-    fn take(&self) -> Option<Greeting> {
+    fn take(&self) -> Option<(Services, Greeting)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
@@ -33,8 +34,6 @@ impl Pending {
 pub struct GreetLayer {
     /// Where the handler leaves it.
     pub pending: Pending,
-    /// What to say it with.
-    pub services: Services,
 }
 
 impl<S> Layer<S> for GreetLayer {
@@ -69,12 +68,12 @@ where
     }
 
     fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
-        let GreetLayer { pending, services } = self.layer.clone();
+        let GreetLayer { pending } = self.layer.clone();
         let responded = self.inner.call(invocation);
         Box::pin(async move {
             let result = responded.await;
             // Without a response the upgrade failed, and there is nobody to greet.
-            if let Some(greeting) = pending.take()
+            if let Some((services, greeting)) = pending.take()
                 && result.is_ok()
             {
                 admission::greet(&services, greeting, crate::now()).await;

@@ -23,9 +23,12 @@ const BUSY_RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Where a browser says how far it had come with a stream.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// What CloudFront puts into each request.
+pub const ORIGIN_KEY: HeaderName = HeaderName::from_static("x-origin-key");
 /// The headers that are read.
-const READ: [HeaderName; 4] = [
+const READ: [HeaderName; 5] = [
     IDEMPOTENCY_KEY,
+    ORIGIN_KEY,
     LAST_EVENT_ID,
     header::IF_NONE_MATCH,
     header::ORIGIN,
@@ -127,6 +130,12 @@ pub fn signed(request: &Request) -> SignedRequest<'_> {
 #[must_use]
 pub fn idempotency_key(request: &Request) -> Option<&str> {
     text(request, &IDEMPOTENCY_KEY)
+}
+
+/// What CloudFront has put into it.
+#[must_use]
+pub fn origin_key(request: &Request) -> Option<&str> {
+    text(request, &ORIGIN_KEY)
 }
 
 /// The cursor in the header `Last-Event-ID`.

@@ -5,6 +5,7 @@ pub mod browsers;
 pub mod greet;
 pub mod http;
 pub mod invocation;
+pub mod origin;
 pub mod queue;
 pub mod streaming;
 pub mod websocket;
@@ -12,8 +13,12 @@ pub mod websocket;
 use std::time::SystemTime;
 
 use lambda_runtime::Diagnostic;
+use shared::aws::Services;
 use shared::config::Config;
+use shared::deployment::Deployment;
 use shared::error::{Error, FAULT_MESSAGE, Fault, chain};
+use shared::kept::Kept;
+use shared::secret::OwnKey;
 use shared::time::UnixMillis;
 use tracing_subscriber::EnvFilter;
 
@@ -63,6 +68,26 @@ pub fn start_with(also: &[&'static str]) -> Config {
     }
 }
 
+/// What an invocation works on, where it is about no app in particular.
+///
+/// # Errors
+/// That it is not known whose the services are, as the result of the invocation.
+pub async fn services(deployment: &Deployment) -> Result<Services, Diagnostic> {
+    let services = deployment.services(now()).await;
+    services.map_err(|fault| failed(&fault))
+}
+
+/// The system's own key.
+///
+/// # Panics
+/// When the function was not started with it.
+#[must_use]
+pub fn own_key(config: &Config) -> Kept<OwnKey> {
+    let configured = config.own_key.as_ref();
+    let configured = configured.expect("a function asks for it at its start");
+    Kept::new(config, configured, OwnKey::parse)
+}
+
 /// The time by this machine's clock, for what no event has told the time of.
 #[must_use]
 pub fn now() -> UnixMillis {
@@ -82,6 +107,7 @@ pub fn failed(fault: &Fault) -> Diagnostic {
         Fault::Invoke(_) => "InvocationRefused",
         Fault::Queue(_) => "QueueUnavailable",
         Fault::Task(_) => "TaskUnreadable",
+        Fault::Secret(_) => "SecretUnavailable",
         Fault::Random(_) => "NoRandomBytes",
         Fault::SerialLost => "SerialLost",
     };

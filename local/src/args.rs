@@ -96,6 +96,11 @@ pub struct Args {
     #[arg(long)]
     pub faults: bool,
 
+    /// A variable of the functions, in place of what they would have; may be given several times.
+    /// Without a value they do not have it.
+    #[arg(long = "env", value_name = "NAME=VALUE")]
+    pub env: Vec<Variable>,
+
     /// Writes the functions' variables to this file, so that a function can be run by hand against
     /// this system.
     #[arg(long, value_name = "FILE")]
@@ -104,6 +109,29 @@ pub struct Args {
     /// Runs the function binaries that lie beside this one, without building them first.
     #[arg(long)]
     pub prebuilt: bool,
+}
+
+/// A variable of the functions.
+#[derive(Clone, Debug)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+impl FromStr for Variable {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((name, value)) if !name.is_empty() => Ok(Self {
+                name: name.to_owned(),
+                value: value.to_owned(),
+            }),
+            Some(_) | None => Err("NAME=VALUE is expected".to_owned()),
+        }
+    }
 }
 
 /// How `connect` greets a connection.

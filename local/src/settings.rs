@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use shared::config::variable;
 
+use crate::args::Variable;
 use crate::queue::{LATER, WEBHOOKS};
 use crate::stop::Stop;
 
@@ -47,6 +48,8 @@ pub struct Settings {
     pub folder: PathBuf,
     /// The functions' variables.
     pub variables: Vec<(&'static str, String)>,
+    /// Those that stand in for others of the same names.
+    pub overriding: Vec<Variable>,
     /// What the functions call.
     pub endpoints: Endpoints,
     /// Where the Runtime API listens.
@@ -76,7 +79,7 @@ impl Settings {
     /// The variables of an environment, apart from those that Lambda's runtime reads. Without an
     /// environment, those of a function that is run by hand: no proxy is between.
     #[must_use]
-    pub fn variables(&self, environment: Option<(&str, &str)>) -> Vec<(&'static str, String)> {
+    pub fn variables(&self, environment: Option<(&str, &str)>) -> Vec<(String, String)> {
         let mut variables = vec![
             (variable::REGION, REGION.to_owned()),
             (variable::ACCESS_KEY_ID, "local".to_owned()),
@@ -85,7 +88,15 @@ impl Settings {
         ];
         variables.extend(self.variables.iter().cloned());
         variables.extend(self.endpoints.variables(environment));
-        variables
+        let others = variables.into_iter().filter(|(name, _)| {
+            let mut overriding = self.overriding.iter();
+            overriding.all(|variable| variable.name != *name)
+        });
+        let overriding = self.overriding.iter().cloned();
+        others
+            .map(|(name, value)| (name.to_owned(), value))
+            .chain(overriding.map(|variable| (variable.name, variable.value)))
+            .collect()
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{binaries, internal, mapping, routes, runtime_api, schedule, serve, t
 const STOP_PATIENCE: Duration = Duration::from_millis(1_500);
 
 /// What signs cursors: here it is no secret, and cursors are good after a restart, too.
-const CURSOR_KEY: &str = "local-cursor-key-for-this-machine-alone";
+const OWN_KEY: &str = "local-cursor-key-for-this-machine-alone";
 
 /// The stage in the `@connections` endpoint.
 const STAGE: &str = "live";
@@ -75,13 +75,14 @@ impl System {
                 ),
                 (variable::PROBE, args.probe.to_string()),
                 (variable::STREAM_LIFE, args.stream_life.to_string()),
-                (variable::CURSOR_KEY, CURSOR_KEY.to_owned()),
+                (variable::OWN_KEY, OWN_KEY.to_owned()),
                 (variable::WEBHOOKS_TO, args.webhooks_to.as_str().to_owned()),
                 (
                     variable::WEBHOOK_PATIENCE,
                     args.webhook_patience.to_string(),
                 ),
             ],
+            overriding: args.env.clone(),
             endpoints: Endpoints {
                 table: table_address,
                 internal: internal_address,

@@ -13,7 +13,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::app::Apps;
 use crate::aws::Services;
 use crate::aws::connections::{Payload, Posted};
 use crate::aws::table::{NewConnection, Recorded};
@@ -92,12 +91,11 @@ pub(crate) enum Admission {
 /// [`Fault`]: the upgrade must fail, since nothing is known of the connection.
 pub async fn admit(
     services: &Services,
-    apps: &Apps,
     upgrade: Upgrade,
     now: UnixMillis,
 ) -> Result<Option<Greeting>, Fault> {
     let id = upgrade.id.clone();
-    Ok(match decide(services, apps, upgrade, now).await? {
+    Ok(match decide(services, upgrade, now).await? {
         Admission::In(displaced) => {
             let established = frame::established(&SocketId::of(&id));
             let greeting = Greeting::new(id, &established, false);
@@ -118,7 +116,6 @@ pub async fn admit(
 /// [`Fault`]: nothing is known of the connection.
 pub(crate) async fn decide(
     services: &Services,
-    apps: &Apps,
     upgrade: Upgrade,
     now: UnixMillis,
 ) -> Result<Admission, Fault> {
@@ -130,7 +127,7 @@ pub(crate) async fn decide(
         token,
         origin,
     } = upgrade;
-    let Some(app) = app_key.and_then(|key| apps.by_key(&key)) else {
+    let Some(app) = app_key.and_then(|key| services.apps.by_key(&key)) else {
         return Ok(Admission::Refused(Rejection::UnknownKey));
     };
     match protocol.as_deref() {

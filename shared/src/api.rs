@@ -11,7 +11,7 @@ pub use self::attributes::Attributes;
 pub use self::direct::Direct;
 pub use self::idempotency::Idempotency;
 pub use self::query::Parameters;
-pub use self::signed::{Admitted, SignedRequest, authenticate};
+pub use self::signed::{Admitted, SignedRequest, authenticate, knows};
 use crate::channel::{Channel, ChannelPrefix, Kind};
 use crate::error::Rejection;
 use crate::event::{BatchRequest, PublishRequest};

@@ -1,32 +1,24 @@
 //! Applications: an id, a public key, a secret and settings each.
 
+use std::fmt;
 use std::sync::Arc;
 
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use subtle::ConstantTimeEq as _;
 
+use crate::secret::{Secret, Secrets};
 use crate::settings::{Fields, Settings};
 use crate::webhook::Webhook;
-
-/// An app's secret. It has no `Debug` and no `Display`, and compares in constant time, so that it
-/// reaches neither a log nor a clock.
-#[derive(Clone)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The secret's bytes, to key a MAC with.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-}
 
 /// One app, as configured.
 #[derive(Clone)]
 pub struct App {
     id: String,
     key: String,
-    secret: Secret,
+    secrets: Secrets,
     settings: Settings,
 }
 
@@ -43,10 +35,10 @@ impl App {
         &self.key
     }
 
-    /// The secret that both sides sign with.
+    /// What both sides sign with. What is signed with the one before is good, too.
     #[must_use]
-    pub fn secret(&self) -> &Secret {
-        &self.secret
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// What it has switched on, and its limits.
@@ -62,17 +54,50 @@ impl App {
     }
 }
 
-/// The apps of a deployment: at least one; ids are unique and so are keys. Cheap to clone.
+/// The apps of a deployment: ids are unique and so are keys. Cheap to clone.
 #[derive(Clone)]
 pub struct Apps(Arc<[App]>);
 
+/// Apps as JSON: a list of them, or one by itself.
+struct OneOrMore(Vec<Map<String, Value>>);
+
+impl<'de> Deserialize<'de> for OneOrMore {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Both;
+        impl<'de> Visitor<'de> for Both {
+            type Value = OneOrMore;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("apps")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<OneOrMore, A::Error> {
+                Deserialize::deserialize(SeqAccessDeserializer::new(list)).map(OneOrMore)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<OneOrMore, A::Error> {
+                let one = Deserialize::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(OneOrMore(vec![one]))
+            }
+        }
+        deserializer.deserialize_any(Both)
+    }
+}
+
 impl Apps {
-    /// Reads `[{"id":"1001","key":"…","secret":"…"}]`, with [`Settings`] beside these three.
+    /// None: those of a system that has not been told its apps yet.
+    #[must_use]
+    pub(crate) fn none() -> Self {
+        Self(Arc::new([]))
+    }
+
+    /// Reads `[{"id":"1001","key":"…","secret":"…"}]`, with [`Settings`] beside these three, or one
+    /// such app by itself. Where a secret takes another's place, the other is `previous_secret`.
     ///
     /// # Errors
     /// All that is wrong, for the operator. No value is repeated but ids: some are secrets.
     pub fn parse(json: &str) -> Result<Self, String> {
-        let entries: Vec<Map<String, Value>> = serde_json::from_str(json).map_err(|error| {
+        let OneOrMore(entries) = serde_json::from_str(json).map_err(|error| {
             format!(
                 "is not a JSON list of {{id, key, secret}} (line {}, column {})",
                 error.line(),
@@ -90,15 +115,18 @@ impl Apps {
                 fields,
                 problems: &mut problems,
             };
+            let secret = fields.text("secret");
+            if secret.is_empty() {
+                fields.problem("the secret is empty");
+            }
+            let previous = fields.optional_text("previous_secret");
+            let still_good = Some(previous).filter(|previous| !previous.is_empty());
             let app = App {
                 id: fields.identifier("id"),
                 key: fields.identifier("key"),
-                secret: Secret(fields.text("secret")),
+                secrets: Secrets::new(Secret::new(secret), still_good.map(Secret::new)),
                 settings: fields.settings(),
             };
-            if app.secret.as_bytes().is_empty() {
-                fields.problem("the secret is empty");
-            }
             fields.refuse_others();
             if apps
                 .iter()
@@ -176,9 +204,24 @@ mod tests {
     }
 
     #[test]
+    fn an_app_by_itself_is_a_list_of_one_and_may_have_had_another_secret() {
+        let apps = Apps::parse(r#"{"id":"1","key":"a","secret":"s","previous_secret":"r"}"#);
+        let apps = apps.expect("an app");
+        let app = apps.only().expect("one");
+        let is = |text: &str| {
+            let secrets = app.secrets();
+            secrets.any(|secret| secret.as_bytes().ct_eq(text.as_bytes()))
+        };
+        assert!(is("s") && is("r") && !is("") && !is("t"));
+        assert_eq!(app.secrets().current().as_bytes(), b"s");
+    }
+
+    #[test]
     fn a_bad_list_is_explained_without_repeating_it() {
         for (json, said) in [
-            ("{}", "JSON list"),
+            ("{}", "id is missing"),
+            ("7", "JSON list"),
+            ("[7]", "JSON list"),
             ("[]", "names no app"),
             (r#"[{"id":"1","key":"a"}]"#, "secret is missing"),
             (

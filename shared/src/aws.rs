@@ -1,9 +1,10 @@
-//! The edge: DynamoDB, `@connections`, Lambda and SQS. Only what lies below this module names an AWS
+//! The edge: DynamoDB, `@connections`, Lambda, Secrets Manager and SQS. Only what lies below this module names an AWS
 //! crate, and nothing below it decides anything: it does one operation and reports its outcome.
 
 pub mod connections;
 pub mod invoke;
 pub mod queue;
+pub mod secrets;
 mod signer;
 pub mod table;
 pub mod webhooks;
@@ -42,11 +43,11 @@ pub struct Services {
 }
 
 impl Services {
-    /// Clients that open nothing yet.
+    /// Clients that open nothing yet, of no app.
     #[must_use]
-    pub fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         Self {
-            apps: config.apps.clone(),
+            apps: Apps::none(),
             lives: config.lives,
             table: table::Table::new(config),
             connections: connections::Connections::new(config),

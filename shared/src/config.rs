@@ -1,66 +1,18 @@
 //! The functions' configuration: the only module that reads the environment.
 
+pub mod variable;
+
 use std::time::Duration;
 
 use crate::app::Apps;
-use crate::cursor::CursorKey;
 use crate::limits::{
-    CONNECTION_LIFE_SECS, CURSOR_KEY_MIN_BYTES, SESSION_SILENCE_SECS, STREAM_LIFE_SECS,
+    CONNECTION_LIFE_SECS, SECRET_AGE_SECS, SESSION_SILENCE_SECS, STREAM_LIFE_SECS,
     WEBHOOK_PATIENCE_SECS,
 };
+use crate::secret::{OriginKey, OwnKey};
 use crate::settings::Settings;
 use crate::socket_id::Transport;
 use crate::time::UnixMillis;
-
-/// The variables a function is configured by. Lambda itself sets those of the AWS credentials.
-pub mod variable {
-    /// The apps as JSON: `[{"id":"1001","key":"…","secret":"…"}]`.
-    pub const APPS: &str = "APPS";
-    /// The DynamoDB table's name.
-    pub const TABLE_NAME: &str = "TABLE_NAME";
-    /// The `@connections` endpoint, stage included: `https://{api}.execute-api.{region}.amazonaws.com/{stage}`.
-    pub const CONNECTIONS_ENDPOINT: &str = "CONNECTIONS_ENDPOINT";
-    /// The queue of delayed messages: its URL. Only functions that send to it need it.
-    pub const LATER_QUEUE_URL: &str = "LATER_QUEUE_URL";
-    /// The queue of webhooks: its URL. Only functions that send to it need it.
-    pub const WEBHOOK_QUEUE_URL: &str = "WEBHOOK_QUEUE_URL";
-    /// Where webhooks go that nobody took: a queue's URL. Only `webhook` needs it.
-    pub const WEBHOOK_DEAD_QUEUE_URL: &str = "WEBHOOK_DEAD_QUEUE_URL";
-    /// Where webhooks may be sent: `public` (encrypted, and to public addresses) or `any`.
-    pub const WEBHOOKS_TO: &str = "WEBHOOKS_TO";
-    /// Seconds for which a webhook is tried again; 300 when absent.
-    pub const WEBHOOK_PATIENCE: &str = "WEBHOOK_PATIENCE_SECONDS";
-    /// How `connect` greets: `layer` (after its response) or `invoke` (a second, asynchronous invocation of itself).
-    pub const GREET_VIA: &str = "GREET_VIA";
-    /// Seconds a connection's rows count as alive; API Gateway's maximum and slack when absent.
-    pub const CONNECTION_LIFE: &str = "CONNECTION_LIFE_SECONDS";
-    /// Seconds after which the reaper asks API Gateway whether a connection on a presence channel
-    /// is still there, again and again; never when absent or 0.
-    pub const PROBE: &str = "PROBE_SECONDS";
-    /// What cursors are signed with: at least 32 bytes. Only functions that read the log for others need
-    /// it.
-    pub const CURSOR_KEY: &str = "CURSOR_KEY";
-    /// Seconds a stream lasts; 300 when absent.
-    pub const STREAM_LIFE: &str = "STREAM_LIFE_SECONDS";
-    /// DynamoDB's endpoint; AWS's own when absent.
-    pub const DYNAMODB_ENDPOINT: &str = "AWS_ENDPOINT_URL_DYNAMODB";
-    /// Lambda's endpoint; AWS's own when absent.
-    pub const LAMBDA_ENDPOINT: &str = "AWS_ENDPOINT_URL_LAMBDA";
-    /// SQS's endpoint; AWS's own when absent.
-    pub const SQS_ENDPOINT: &str = "AWS_ENDPOINT_URL_SQS";
-    /// What is logged, as `tracing-subscriber` reads it; `info` when absent.
-    pub const LOG: &str = "RUST_LOG";
-    /// The region, as Lambda sets it.
-    pub const REGION: &str = "AWS_REGION";
-    /// The role's key id, as Lambda sets it.
-    pub const ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
-    /// The role's secret key, as Lambda sets it.
-    pub const SECRET_ACCESS_KEY: &str = "AWS_SECRET_ACCESS_KEY";
-    /// The role's session token, as Lambda sets it.
-    pub const SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
-    /// The function's own name, as Lambda sets it.
-    pub const FUNCTION_NAME: &str = "AWS_LAMBDA_FUNCTION_NAME";
-}
 
 /// How a connection is greeted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +30,15 @@ pub enum WebhooksTo {
     Public,
     /// Anywhere: to a receiver on the same machine, too.
     Any,
+}
+
+/// Where something secret comes from.
+#[derive(Clone)]
+pub enum Configured<T> {
+    /// It was given as it is.
+    Given(T),
+    /// Secrets Manager has it, under this name or ARN.
+    Stored(String),
 }
 
 /// How long connections count as alive.
@@ -129,7 +90,9 @@ pub struct AwsKeys {
 #[derive(Clone)]
 pub struct Config {
     /// The apps it serves.
-    pub apps: Apps,
+    pub apps: Configured<Apps>,
+    /// How long a secret is used before it is read again.
+    pub secret_age: Duration,
     /// The table's name.
     pub table_name: String,
     /// Where connections are posted to; no `/` at its end.
@@ -149,13 +112,17 @@ pub struct Config {
     /// How long connections count as alive.
     pub lives: Lives,
     /// What cursors are signed with. There for a function that said that it needs it.
-    pub cursor_key: Option<CursorKey>,
+    pub own_key: Option<Configured<OwnKey>>,
+    /// What a request must bring; `None`: nothing.
+    pub origin_key: Option<Configured<OriginKey>>,
     /// How long a stream lasts.
     pub stream_life: Duration,
     /// DynamoDB's endpoint; `None` is AWS's own.
     pub dynamodb_endpoint: Option<String>,
     /// Lambda's endpoint; `None` is AWS's own.
     pub lambda_endpoint: Option<String>,
+    /// Secrets Manager's endpoint; `None` is AWS's own.
+    pub secrets_endpoint: Option<String>,
     /// SQS's endpoint; `None` is AWS's own.
     pub sqs_endpoint: Option<String>,
     /// The region.
@@ -199,7 +166,6 @@ impl Config {
                 String::new()
             })
         };
-        let apps = required(variable::APPS);
         let table_name = required(variable::TABLE_NAME);
         let endpoint = required(variable::CONNECTIONS_ENDPOINT);
         let region = required(variable::REGION);
@@ -209,7 +175,7 @@ impl Config {
             session_token: lookup(variable::SESSION_TOKEN),
         };
         let function_name = required(variable::FUNCTION_NAME);
-        for &name in also {
+        for &name in also.iter().filter(|name| **name != variable::OWN_KEY) {
             required(name);
         }
         let greet_via = match lookup(variable::GREET_VIA).as_deref() {
@@ -248,16 +214,21 @@ impl Config {
         let webhook_patience =
             Duration::from_secs(seconds(variable::WEBHOOK_PATIENCE, WEBHOOK_PATIENCE_SECS));
         let stream_life = Duration::from_secs(seconds(variable::STREAM_LIFE, STREAM_LIFE_SECS));
-        let cursor_key = lookup(variable::CURSOR_KEY).and_then(|key| {
-            let key = CursorKey::new(key);
-            if key.is_none() {
-                problems.push(format!(
-                    "{} is under {CURSOR_KEY_MIN_BYTES} bytes",
-                    variable::CURSOR_KEY
-                ));
-            }
-            key
-        });
+        let secret_age = Duration::from_secs(seconds(variable::SECRET_AGE, SECRET_AGE_SECS));
+        let mut secret = Secret {
+            lookup: &lookup,
+            problems: &mut problems,
+        };
+        let names = (variable::APPS, variable::APPS_SECRET);
+        let apps = secret.required(names, |json| parse_apps(json, webhooks_to));
+        let names = (variable::OWN_KEY, variable::OWN_KEY_SECRET);
+        let own_key = if also.contains(&variable::OWN_KEY) {
+            secret.required(names, OwnKey::parse)
+        } else {
+            None
+        };
+        let names = (variable::ORIGIN_KEY, variable::ORIGIN_KEY_SECRET);
+        let origin_key = secret.optional(names, OriginKey::parse);
         let connections_endpoint: http::Uri =
             endpoint.trim_end_matches('/').parse().unwrap_or_default();
         if !endpoint.is_empty()
@@ -267,20 +238,6 @@ impl Config {
             problems.push(format!(
                 "{} is no URL such as https://host/stage",
                 variable::CONNECTIONS_ENDPOINT
-            ));
-        }
-        let apps = if apps.is_empty() {
-            None
-        } else {
-            Apps::parse(&apps)
-                .map_err(|problem| problems.push(format!("{} {problem}", variable::APPS)))
-                .ok()
-        };
-        let plain = apps.iter().flat_map(Apps::with_plain_webhooks);
-        for id in plain.filter(|_| webhooks_to == WebhooksTo::Public) {
-            let apps = variable::APPS;
-            problems.push(format!(
-                "{apps} app {id}: the url of a webhook is not https"
             ));
         }
         match apps {
@@ -295,10 +252,13 @@ impl Config {
                 webhook_patience,
                 greet_via,
                 lives,
-                cursor_key,
+                own_key,
+                origin_key,
+                secret_age,
                 stream_life,
                 dynamodb_endpoint: lookup(variable::DYNAMODB_ENDPOINT),
                 lambda_endpoint: lookup(variable::LAMBDA_ENDPOINT),
+                secrets_endpoint: lookup(variable::SECRETS_ENDPOINT),
                 sqs_endpoint: lookup(variable::SQS_ENDPOINT),
                 region,
                 aws_keys,
@@ -310,131 +270,68 @@ impl Config {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn complete(name: &str) -> Option<String> {
-        let value = match name {
-            variable::APPS => r#"[{"id":"1","key":"k","secret":"s3cret"}]"#,
-            variable::TABLE_NAME => "channels",
-            variable::CONNECTIONS_ENDPOINT => "http://127.0.0.1:1/live/",
-            variable::REGION => "us-east-1",
-            variable::ACCESS_KEY_ID | variable::SECRET_ACCESS_KEY => "local",
-            variable::FUNCTION_NAME => "connect",
-            _ => return None,
-        };
-        Some(value.to_owned())
-    }
-
-    #[test]
-    fn a_complete_environment_is_read() {
-        let config = Config::from(complete, &[])
-            .map_err(|problems| problems.to_string())
-            .expect("complete");
-        assert_eq!(config.greet_via, GreetVia::Layer);
-        assert_eq!(config.connections_endpoint.path(), "/live");
-        let lives = Lives {
-            connection_secs: 7_800,
-            probe_secs: None,
-        };
-        assert_eq!(config.lives, lives);
-    }
-
-    #[test]
-    fn every_problem_is_named_at_once_and_no_value_is() {
-        let problems = Config::from(|_| None, &[variable::LATER_QUEUE_URL])
-            .map(|_| ())
-            .expect_err("nothing is set")
-            .to_string();
-        for name in [
-            variable::APPS,
-            variable::TABLE_NAME,
-            variable::CONNECTIONS_ENDPOINT,
-            variable::REGION,
-            variable::LATER_QUEUE_URL,
-        ] {
-            assert!(problems.contains(name), "{problems}");
-        }
-        let wrong = |name: &str| match name {
-            variable::APPS => Some(r#"[{"id":"1","key":"k","secret":"s3cret""#.to_owned()),
-            variable::GREET_VIA => Some("pigeon".to_owned()),
-            variable::CONNECTIONS_ENDPOINT => Some("somewhere".to_owned()),
-            variable::PROBE => Some("often".to_owned()),
-            name => complete(name),
-        };
-        let problems = Config::from(wrong, &[])
-            .map(|_| ())
-            .expect_err("four are wrong")
-            .to_string();
-        assert_eq!(problems.lines().count(), 5, "{problems}");
-        assert!(!problems.contains("s3cret"), "{problems}");
-    }
-
-    #[test]
-    fn a_webhook_goes_in_the_open_only_where_that_is_wanted() {
-        let apps = r#"[{"id":"7","key":"k","secret":"s3cret","webhooks":[{"url":"http://127.0.0.1:1/?s3cret"}]}]"#;
-        let config = |to: &'static str| {
-            let lookup = |name: &str| match name {
-                variable::APPS => Some(apps.to_owned()),
-                variable::WEBHOOKS_TO => Some(to.to_owned()),
-                name => complete(name),
-            };
-            Config::from(lookup, &[]).map_err(|problems| problems.to_string())
-        };
-        assert_eq!(
-            config("any").map(|config| config.webhooks_to),
-            Ok(WebhooksTo::Any)
-        );
-        for (to, said) in [("", "app 7"), ("public", "app 7"), ("all", "neither")] {
-            let problems = config(to).map(|_| ()).expect_err("refused");
-            assert!(
-                problems.contains(said) && !problems.contains("s3cret"),
-                "{problems}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_one_function_needs_the_others_may_lack() {
-        let problems = Config::from(complete, &[variable::LATER_QUEUE_URL])
-            .map(|_| ())
-            .expect_err("it is not set")
-            .to_string();
-        assert_eq!(problems.lines().count(), 2, "{problems}");
-        let url = "http://127.0.0.1:1/123456789012/later";
-        let with_queue = |name: &str| match name {
-            variable::LATER_QUEUE_URL => Some(url.to_owned()),
-            name => complete(name),
-        };
-        let config = Config::from(with_queue, &[variable::LATER_QUEUE_URL])
-            .map_err(|problems| problems.to_string())
-            .expect("complete");
-        assert_eq!(config.later_queue_url.as_deref(), Some(url));
-    }
-
-    #[test]
-    fn a_connection_is_due_when_something_may_have_to_be_done() {
-        let due_of = |transport, authorized_connections_timeout_secs, probe_secs| {
-            let settings = Settings {
-                authorized_connections_timeout_secs,
-                ..Settings::default()
-            };
-            let lives = Lives {
-                connection_secs: 7_800,
-                probe_secs,
-            };
-            let (connected_at, expires_at) = (UnixMillis(1_000), UnixMillis(7_801_000));
-            let due_at = lives.first_due(transport, &settings, connected_at, expires_at);
-            due_at.0
-        };
-        let due = |overdue_secs, probe_secs| due_of(Transport::Socket, overdue_secs, probe_secs);
-        assert_eq!(due(0, None), 7_801_000);
-        assert_eq!(due(30, None), 31_000);
-        assert_eq!(due(0, Some(60)), 61_000);
-        assert_eq!(due(30, Some(20)), 21_000);
-        // Nobody else would notice that the client of a session has gone.
-        assert_eq!(due_of(Transport::Http, 0, Some(20)), 61_000);
-        assert_eq!(due_of(Transport::Http, 30, None), 31_000);
+/// Reads apps whose webhooks may be sent there.
+///
+/// # Errors
+/// All that is wrong, for the operator. No value is repeated but ids: some are secrets.
+pub fn parse_apps(json: &str, webhooks_to: WebhooksTo) -> Result<Apps, String> {
+    let apps = Apps::parse(json)?;
+    let plain: Vec<String> = apps
+        .with_plain_webhooks()
+        .filter(|_| webhooks_to == WebhooksTo::Public)
+        .map(|id| format!("app {id}: the url of a webhook is not https"))
+        .collect();
+    if plain.is_empty() {
+        Ok(apps)
+    } else {
+        Err(plain.join("; "))
     }
 }
+
+/// Something secret among the variables, by two names: what it is, and where it is.
+struct Secret<'a, L> {
+    lookup: &'a L,
+    problems: &'a mut Vec<String>,
+}
+
+impl<L: Fn(&str) -> Option<String>> Secret<'_, L> {
+    fn optional<T>(
+        &mut self,
+        (given, stored): (&str, &str),
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<Configured<T>> {
+        match ((self.lookup)(given), (self.lookup)(stored)) {
+            (None, None) => None,
+            (None, Some(id)) => Some(Configured::Stored(id)),
+            (Some(text), None) => match parse(&text) {
+                Ok(value) => Some(Configured::Given(value)),
+                Err(problem) => {
+                    self.problems.push(format!("{given} {problem}"));
+                    None
+                }
+            },
+            (Some(_), Some(_)) => {
+                self.problems
+                    .push(format!("{given} and {stored} are both set"));
+                None
+            }
+        }
+    }
+
+    fn required<T>(
+        &mut self,
+        (given, stored): (&str, &str),
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<Configured<T>> {
+        let before = self.problems.len();
+        let found = self.optional((given, stored), parse);
+        if found.is_none() && self.problems.len() == before {
+            self.problems
+                .push(format!("{given} is missing, and so is {stored}"));
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 use crate::channel::Channel;
 use crate::error::Rejection;
-use crate::limits::CURSOR_KEY_MIN_BYTES;
 use crate::reading::ReaderId;
+use crate::secret::{OwnKey, Secret};
 use crate::time::UnixMillis;
 
 /// The first byte of each: that of another form is refused.
@@ -37,17 +37,7 @@ pub struct Cursor {
     pub after: Vec<u64>,
 }
 
-/// The key that cursors are signed with. No `Debug`: it is secret.
-#[derive(Clone)]
-pub struct CursorKey(Vec<u8>);
-
-impl CursorKey {
-    /// A key; `None`: it is too short to be one.
-    #[must_use]
-    pub fn new(text: String) -> Option<Self> {
-        (text.len() >= CURSOR_KEY_MIN_BYTES).then(|| Self(text.into_bytes()))
-    }
-
+impl OwnKey {
     /// Prints a cursor: at most 330 characters that a URL and a header take as they are.
     #[must_use]
     pub fn seal(&self, app_id: &str, channels: &[Channel], cursor: &Cursor) -> String {
@@ -61,8 +51,8 @@ impl CursorKey {
             bytes.extend_from_slice(&reader.owner);
             bytes.extend_from_slice(reader.id.as_bytes());
         }
-        let mac = self.mac(app_id, channels, &bytes);
-        bytes.extend_from_slice(&mac);
+        let key = self.secrets().current();
+        bytes.extend_from_slice(&mac(key, app_id, channels, &bytes));
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
@@ -80,29 +70,29 @@ impl CursorKey {
         let parts = bytes
             .as_deref()
             .and_then(|bytes| bytes.split_last_chunk::<MAC_BYTES>());
-        let (bytes, mac) = parts.ok_or(Rejection::CursorRefused)?;
-        let is_signed: bool = self.mac(app_id, channels, bytes).ct_eq(mac).into();
-        if !is_signed {
+        let (bytes, given) = parts.ok_or(Rejection::CursorRefused)?;
+        let keys = self.secrets();
+        if !keys.any(|key| mac(key, app_id, channels, bytes).ct_eq(given)) {
             return Err(Rejection::CursorRefused);
         }
         parse(bytes, channels.len()).ok_or(Rejection::CursorRefused)
     }
+}
 
-    fn mac(&self, app_id: &str, channels: &[Channel], bytes: &[u8]) -> [u8; MAC_BYTES] {
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
-        mac.update(CONTEXT);
-        // Neither has a zero in it.
-        mac.update(app_id.as_bytes());
-        for channel in channels {
-            mac.update(&[0]);
-            mac.update(channel.as_str().as_bytes());
-        }
-        mac.update(&[0, 0]);
-        mac.update(bytes);
-        let whole = mac.finalize().into_bytes();
-        std::array::from_fn(|n| whole[n])
+fn mac(key: &Secret, app_id: &str, channels: &[Channel], bytes: &[u8]) -> [u8; MAC_BYTES] {
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes a key of any length");
+    mac.update(CONTEXT);
+    // Neither has a zero in it.
+    mac.update(app_id.as_bytes());
+    for channel in channels {
+        mac.update(&[0]);
+        mac.update(channel.as_str().as_bytes());
     }
+    mac.update(&[0, 0]);
+    mac.update(bytes);
+    let whole = mac.finalize().into_bytes();
+    std::array::from_fn(|n| whole[n])
 }
 
 fn parse(bytes: &[u8], channels: usize) -> Option<Cursor> {
@@ -141,8 +131,8 @@ mod tests {
     use super::*;
     use crate::limits::{CURSOR_MAX_CHARS, POLL_CHANNELS_MAX};
 
-    fn key(text: &str) -> CursorKey {
-        CursorKey::new(text.repeat(CURSOR_KEY_MIN_BYTES)).expect("long enough")
+    fn key(text: &str) -> OwnKey {
+        OwnKey::parse(&text.repeat(32)).expect("long enough")
     }
 
     fn channels(names: &[&str]) -> Vec<Channel> {
@@ -176,7 +166,18 @@ mod tests {
             .collect();
         let largest = cursor(Some(ReaderId::new(Uuid::now_v7(), None)), POLL_CHANNELS_MAX);
         assert!(key("k").seal("1001", &long, &largest).len() <= CURSOR_MAX_CHARS);
-        assert!(CursorKey::new("short".to_owned()).is_none());
+    }
+
+    #[test]
+    fn a_cursor_outlives_the_key_that_signed_it_while_that_is_still_good() {
+        let names = channels(&["a"]);
+        let cursor = cursor(None, 1);
+        let text = key("k").seal("1001", &names, &cursor);
+        let both = format!("{} {}", "l".repeat(32), "k".repeat(32));
+        let both = OwnKey::parse(&both).expect("two keys");
+        assert_eq!(both.open("1001", &names, &text).as_ref(), Ok(&cursor));
+        let new = both.seal("1001", &names, &cursor);
+        assert_eq!(key("l").open("1001", &names, &new), Ok(cursor));
     }
 
     #[test]

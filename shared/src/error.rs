@@ -47,6 +47,9 @@ pub enum Fault {
     /// A message of a queue does not have the shape that this code writes.
     #[error("a queued task cannot be read")]
     Task(#[source] Box<dyn StdError + Send + Sync>),
+    /// Secrets Manager did not give a secret, or what it gave cannot be read.
+    #[error("a secret could not be read")]
+    Secret(#[source] Box<dyn StdError + Send + Sync>),
     /// The operating system gave no random bytes.
     #[error("no random bytes")]
     Random(#[source] getrandom::Error),

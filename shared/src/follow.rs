@@ -23,11 +23,12 @@ use crate::app::App;
 use crate::aws::Services;
 use crate::aws::table::ChannelKey;
 use crate::channel::Channel;
-use crate::cursor::{Cursor, CursorKey};
+use crate::cursor::Cursor;
 use crate::error::{Error, Fault, Rejection};
 use crate::limits::{FOLLOW_PAUSE, READER_LIFE_SECS, RETRY_AFTER_SECS};
 use crate::reading::{Asked, From, Position, ReaderId, print_after};
 use crate::replay::{self, Read, ReadEvent};
+use crate::secret::OwnKey;
 use crate::time::UnixMillis;
 use crate::token::{Grant, Token};
 
@@ -43,7 +44,7 @@ pub enum Beginning {
 /// A reader that was let in, and where it stands.
 pub struct Follower {
     app: App,
-    key: CursorKey,
+    key: OwnKey,
     positions: Vec<Position>,
     reader: Option<ReaderId>,
     expires_at: UnixMillis,
@@ -63,7 +64,7 @@ pub struct Follower {
 pub async fn admit(
     services: &Services,
     app: &App,
-    key: &CursorKey,
+    key: &OwnKey,
     asked: Asked,
     beginning: Beginning,
     now: UnixMillis,
@@ -335,7 +336,7 @@ impl Poll {
 pub async fn poll(
     services: &Services,
     app: &App,
-    key: &CursorKey,
+    key: &OwnKey,
     asked: Asked,
     now: UnixMillis,
 ) -> Result<Poll, Error> {

@@ -4,9 +4,9 @@
 //!
 //! | layer | modules | may use |
 //! | --- | --- | --- |
-//! | pure | [`limits`], [`time`], [`error`], [`app`], [`settings`], [`channel`], [`socket_id`], [`frame`], [`hold`], [`signature`], [`event`], [`api`], [`user`], [`presence`], [`rate`], [`task`], [`token`], [`cursor`], [`reading`], [`session`], [`webhook`] | values only: no AWS, no async, no clock (`now` is an argument), no environment |
-//! | use cases | [`admission`], [`lifecycle`], `deliver`, [`pickup`], [`message`], [`reply`], [`subscribe`], `attend`, `announce`, [`users`], [`relay`], [`answer`], `once`, [`publish`], [`occupancy`], [`terminate`], [`fanout`], [`subscription_count`], [`later`], [`replay`], `resume`, [`follow`], [`stream`], [`issue`], [`reap`], [`notify`] | the pure modules and the edge |
-//! | edge | [`config`] (the environment), [`aws`] (DynamoDB, `@connections`, Lambda, SQS), [`receiver`] (those who get webhooks), `tls`, [`schema`] (names other programs need) | the AWS crates, in [`aws`] alone |
+//! | pure | [`limits`], [`time`], [`error`], [`secret`], [`app`], [`settings`], [`channel`], [`socket_id`], [`frame`], [`hold`], [`signature`], [`event`], [`api`], [`user`], [`presence`], [`rate`], [`task`], [`token`], [`cursor`], [`reading`], [`session`], [`webhook`] | values only: no AWS, no async, no clock (`now` is an argument), no environment |
+//! | use cases | [`kept`], [`deployment`], [`admission`], [`lifecycle`], `deliver`, [`pickup`], [`message`], [`reply`], [`subscribe`], `attend`, `announce`, [`users`], [`relay`], [`answer`], `once`, [`publish`], [`occupancy`], [`terminate`], [`fanout`], [`subscription_count`], [`later`], [`replay`], `resume`, [`follow`], [`stream`], [`issue`], [`reap`], [`notify`] | the pure modules and the edge |
+//! | edge | [`config`] (the environment), [`aws`] (DynamoDB, `@connections`, Lambda, Secrets Manager, SQS), [`receiver`] (those who get webhooks), `tls`, [`schema`] (names other programs need) | the AWS crates, in [`aws`] alone |
 //!
 //! A rule has one home: a prefix, a limit, a code or a key format is a literal in one file.
 //! `tests/architecture.rs` fails when these boundaries are broken.
@@ -22,6 +22,7 @@ pub mod channel;
 pub mod config;
 pub mod cursor;
 mod deliver;
+pub mod deployment;
 pub mod error;
 pub mod event;
 pub mod fanout;
@@ -29,6 +30,7 @@ pub mod follow;
 pub mod frame;
 pub mod hold;
 pub mod issue;
+pub mod kept;
 pub mod later;
 pub mod lifecycle;
 pub mod limits;
@@ -48,6 +50,7 @@ pub mod replay;
 pub mod reply;
 mod resume;
 pub mod schema;
+pub mod secret;
 pub mod session;
 pub mod settings;
 pub mod signature;

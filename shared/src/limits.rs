@@ -119,8 +119,8 @@ pub const HOLE_GRACE_MILLIS: u64 = 2_000;
 pub const HOLES_CLOSED_MAX: u64 = 100;
 /// Characters in a cursor that is looked at.
 pub const CURSOR_MAX_CHARS: usize = 1_024;
-/// Bytes in the key that cursors are signed with: as many as SHA-256 gives.
-pub const CURSOR_KEY_MIN_BYTES: usize = 32;
+/// Bytes in a key of the system's own: as many as SHA-256 gives.
+pub const OWN_KEY_MIN_BYTES: usize = 32;
 /// Seconds a reader may come back after its token was used: as long as a connection lasts.
 pub const READER_LIFE_SECS: u64 = CONNECTION_AGE_MAX_SECS;
 /// Seconds a poll may wait for something to be in it: below the HTTP API's 30.
@@ -282,3 +282,11 @@ pub const WEBHOOK_QUEUE_PATIENCE: Duration = Duration::from_secs(2);
 pub const QUEUE_DELAY_MAX_SECS: u64 = 900;
 /// Messages in one request (SQS's own limit).
 pub const QUEUE_BATCH_MAX: usize = 10;
+
+// ---- secrets ------------------------------------------------------------------------------
+
+/// Seconds for which a secret is used before it is read again ("Secrets": 5 minutes).
+pub const SECRET_AGE_SECS: u64 = 300;
+/// Seconds between two readings of a secret, whatever the reason: whoever names apps that there are
+/// none of has it read six times a minute, for $0.0002 an hour.
+pub const SECRET_PAUSE_SECS: u64 = 10;

@@ -42,7 +42,6 @@ const REST: u32 = 20;
 /// What delivers webhooks.
 #[derive(Clone)]
 pub struct Notifier {
-    services: Services,
     receivers: Receivers,
     resting: Arc<Mutex<Resting>>,
     /// Where what has failed goes: to be tried again, and to its end.
@@ -72,7 +71,6 @@ impl Notifier {
     #[must_use]
     pub fn new(config: &Config) -> Option<Self> {
         Some(Self {
-            services: Services::new(config),
             receivers: Receivers::new(config),
             resting: Arc::default(),
             again: Queue::webhooks(config)?,
@@ -83,7 +81,11 @@ impl Notifier {
 
     /// Delivers messages, and gives the ids of those that the queue is to hand out again. It takes no
     /// longer than a receiver may, whatever receivers do. What is held costs a read or two each.
-    pub async fn deliver_all(&self, messages: Vec<later::Message>) -> Vec<String> {
+    pub async fn deliver_all(
+        &self,
+        services: &Services,
+        messages: Vec<later::Message>,
+    ) -> Vec<String> {
         let mut failed = Vec::new();
         // By app and webhook.
         let mut receivers: BTreeMap<(String, String), Vec<HandedOut>> = BTreeMap::new();
@@ -101,7 +103,7 @@ impl Notifier {
         }
         let deliveries: Vec<_> = receivers
             .into_iter()
-            .map(|((app_id, to), messages)| self.deliver(app_id, to, messages))
+            .map(|((app_id, to), messages)| self.deliver(services, app_id, to, messages))
             .collect();
         let outcomes: Vec<(HandedOut, Outcome)> = stream::iter(deliveries)
             .buffer_unordered(TABLE_CONCURRENCY)
@@ -115,11 +117,12 @@ impl Notifier {
     /// Delivers all messages for one webhook.
     async fn deliver(
         &self,
+        services: &Services,
         app_id: String,
         to: String,
         messages: Vec<HandedOut>,
     ) -> Vec<(HandedOut, Outcome)> {
-        let app = self.services.apps.by_id(&app_id);
+        let app = services.apps.by_id(&app_id);
         let webhook = app.and_then(|app| {
             let mut webhooks = app.settings().webhooks.iter();
             Some((
@@ -139,7 +142,8 @@ impl Notifier {
         let looks: Vec<_> = messages
             .into_iter()
             .map(|handed_out| async move {
-                let true_events = self.still_true(app, webhook, &handed_out.message).await;
+                let message = &handed_out.message;
+                let true_events = still_true(services, app, webhook, message).await;
                 (handed_out, true_events)
             })
             .collect();
@@ -171,58 +175,6 @@ impl Notifier {
             .await;
         outcomes.extend(requested.into_iter().flatten());
         outcomes
-    }
-
-    /// The events of a message that the webhook lets through, and of those that were held the ones
-    /// that are still so.
-    async fn still_true(
-        &self,
-        app: &App,
-        webhook: &Webhook,
-        message: &Message,
-    ) -> Result<Vec<Happened>, Fault> {
-        let mut events = Vec::new();
-        for happened in &message.events {
-            if webhook.lets_through(&happened.event) && self.is_still_true(app, happened).await? {
-                events.push(happened.clone());
-            }
-        }
-        Ok(events)
-    }
-
-    async fn is_still_true(&self, app: &App, happened: &Happened) -> Result<bool, Fault> {
-        let table = &self.services.table;
-        match &happened.event {
-            Event::ChannelVacated { channel } => {
-                let of = ChannelKey::new(app.id(), channel);
-                let audience = table.audience(&of).await?;
-                // Who came and went meanwhile has a message of its own.
-                let is_latest = audience.vacated_at.is_none_or(|at| at == happened.at);
-                if audience.subscribers > 0 || !is_latest {
-                    return Ok(false);
-                }
-                for shard in 0..audience.shards {
-                    let page = table.subscribers(&of, shard, None).await?;
-                    if page.subscribers.iter().any(|row| row.expires_at > now()) {
-                        return Ok(false);
-                    }
-                }
-                Ok(true)
-            }
-            Event::MemberRemoved { channel, user_id } => {
-                let of = ChannelKey::new(app.id(), channel);
-                let row = table.member(&of, user_id).await?;
-                Ok(row.is_none_or(|row| {
-                    let is_latest = row.gone_at.is_none_or(|at| at == happened.at);
-                    is_latest && !row.member.announced && !row.member.is_there(now())
-                }))
-            }
-            Event::ChannelOccupied { .. }
-            | Event::MemberAdded { .. }
-            | Event::ClientEvent { .. }
-            | Event::CacheMiss { .. }
-            | Event::SubscriptionCount { .. } => Ok(true),
-        }
     }
 
     /// One request with the events of some messages.
@@ -301,5 +253,57 @@ impl Notifier {
             }
         }
         stay
+    }
+}
+
+/// The events of a message that the webhook lets through, and of those that were held the ones
+/// that are still so.
+async fn still_true(
+    services: &Services,
+    app: &App,
+    webhook: &Webhook,
+    message: &Message,
+) -> Result<Vec<Happened>, Fault> {
+    let mut events = Vec::new();
+    for happened in &message.events {
+        if webhook.lets_through(&happened.event) && is_still_true(services, app, happened).await? {
+            events.push(happened.clone());
+        }
+    }
+    Ok(events)
+}
+
+async fn is_still_true(services: &Services, app: &App, happened: &Happened) -> Result<bool, Fault> {
+    let table = &services.table;
+    match &happened.event {
+        Event::ChannelVacated { channel } => {
+            let of = ChannelKey::new(app.id(), channel);
+            let audience = table.audience(&of).await?;
+            // Who came and went meanwhile has a message of its own.
+            let is_latest = audience.vacated_at.is_none_or(|at| at == happened.at);
+            if audience.subscribers > 0 || !is_latest {
+                return Ok(false);
+            }
+            for shard in 0..audience.shards {
+                let page = table.subscribers(&of, shard, None).await?;
+                if page.subscribers.iter().any(|row| row.expires_at > now()) {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        }
+        Event::MemberRemoved { channel, user_id } => {
+            let of = ChannelKey::new(app.id(), channel);
+            let row = table.member(&of, user_id).await?;
+            Ok(row.is_none_or(|row| {
+                let is_latest = row.gone_at.is_none_or(|at| at == happened.at);
+                is_latest && !row.member.announced && !row.member.is_there(now())
+            }))
+        }
+        Event::ChannelOccupied { .. }
+        | Event::MemberAdded { .. }
+        | Event::ClientEvent { .. }
+        | Event::CacheMiss { .. }
+        | Event::SubscriptionCount { .. } => Ok(true),
     }
 }

@@ -43,7 +43,7 @@ use futures_util::{Stream, StreamExt as _, stream};
 use tokio::time::Instant;
 
 use crate::admission::{self, Admission, Ending, Upgrade};
-use crate::app::{App, Apps};
+use crate::app::App;
 use crate::aws::table::{FrameKey, SessionRow, Taken, Waiting};
 use crate::aws::{Services, now};
 use crate::error::{Error, Fault, Rejection, chain};
@@ -54,6 +54,7 @@ use crate::limits::{
     HEARTBEAT_PAUSE, LOOK_PAUSE_MIN, REOPEN_PATIENCE, REOPEN_PATIENCE_AT_END, SESSION_POLL_WAIT,
 };
 use crate::message::{self, Message};
+use crate::secret::OwnKey;
 use crate::session::{Call, HEARTBEAT, OPEN, Parting, Request, Sent, line, parse_frames};
 use crate::socket_id::{ConnectionId, SocketId};
 use crate::time::UnixMillis;
@@ -76,19 +77,19 @@ pub enum Answer {
 /// A rejection, or a [`Fault`]. Who may not connect is told so in lines.
 pub async fn answer(
     services: &Services,
-    apps: &Apps,
+    key: &OwnKey,
     request: Request,
     body: &[u8],
     origin: Option<&str>,
     at: UnixMillis,
 ) -> Result<Answer, Error> {
-    let Some(app) = apps.by_key(&request.app_key) else {
+    let Some(app) = services.apps.by_key(&request.app_key) else {
         return match request.call {
             Call::Poll | Call::Stream => Ok(Answer::Lines(refusal(&Rejection::UnknownKey))),
             Call::Send => Err(Rejection::UnknownKey.into()),
         };
     };
-    let id = request.connection_id(app);
+    let id = request.connection_id(app, key);
     let is_stream = match request.call {
         Call::Send => {
             send(services, &id, parse_frames(body)?, at).await?;
@@ -105,7 +106,7 @@ pub async fn answer(
         }
         // Nobody waits for this answer any more.
         Taken::Stale => return Ok(Answer::Lines(HEARTBEAT.to_owned())),
-        Taken::Unknown => match open(services, apps, app, &id, request, origin, at).await? {
+        Taken::Unknown => match open(services, app, &id, request, origin, at).await? {
             Ok(session) => (session, true),
             Err(lines) => return Ok(Answer::Lines(lines)),
         },
@@ -151,7 +152,6 @@ async fn send(
 /// Opens a session; or else the lines that say why not.
 async fn open(
     services: &Services,
-    apps: &Apps,
     app: &App,
     id: &ConnectionId,
     request: Request,
@@ -166,7 +166,7 @@ async fn open(
         token: request.token,
         origin: origin.map(str::to_owned),
     };
-    let displaced = match admission::decide(services, apps, upgrade, at).await? {
+    let displaced = match admission::decide(services, upgrade, at).await? {
         Admission::In(displaced) => displaced,
         Admission::Refused(rejection) => return Ok(Err(refusal(&rejection))),
         Admission::Overtaken => return Ok(Err(format!("{OPEN}{}", Parting::new(None).line()))),

@@ -24,7 +24,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout;
 use tower::Service;
 
-use crate::config::{Config, WebhooksTo};
+use crate::config::{Config, Configured, WebhooksTo};
 use crate::limits::{WEBHOOK_ANSWER_MAX_BYTES, WEBHOOK_CONCURRENCY, WEBHOOK_TIMEOUT};
 use crate::tls;
 
@@ -63,12 +63,17 @@ impl Receivers {
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let to = config.webhooks_to;
+        // Where the apps are not known yet, some may have such webhooks.
+        let needs_trust = match &config.apps {
+            Configured::Given(apps) => apps.have_encrypted_webhooks(),
+            Configured::Stored(_) => true,
+        };
         let mut tcp = HttpConnector::new_with_resolver(Resolver { to });
         tcp.set_nodelay(true);
         tcp.enforce_http(false);
         tcp.set_connect_timeout(Some(WEBHOOK_TIMEOUT));
-        let builder = hyper_rustls::HttpsConnectorBuilder::new()
-            .with_tls_config(tls::client(config.apps.have_encrypted_webhooks()));
+        let builder =
+            hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls::client(needs_trust));
         let builder = match to {
             WebhooksTo::Public => builder.https_only(),
             WebhooksTo::Any => builder.https_or_http(),

@@ -11,6 +11,7 @@ use crate::error::Rejection;
 use crate::limits::{
     QUERY_MAX_BYTES, SESSION_BODY_MAX_BYTES, SESSION_FRAMES_MAX, STREAM_REOPENED_UNITS,
 };
+use crate::secret::OwnKey;
 use crate::signature::sign;
 use crate::socket_id::ConnectionId;
 
@@ -116,9 +117,10 @@ impl Request {
 
     /// What the session is known by. Nobody can find out the name from it, or choose another's.
     #[must_use]
-    pub fn connection_id(&self, app: &App) -> ConnectionId {
+    pub fn connection_id(&self, app: &App, key: &OwnKey) -> ConnectionId {
         let named = format!("session/{}/{}", app.id(), self.name);
-        ConnectionId::of_session(&sign(app.secret(), named.as_bytes()))
+        // Not an app's secret: with a new one every session would be another.
+        ConnectionId::of_session(&sign(key.secrets().current(), named.as_bytes()))
     }
 }
 
@@ -258,9 +260,10 @@ mod tests {
         let apps = r#"[{"id":"1","key":"key","secret":"a"},{"id":"2","key":"b","secret":"a"}]"#;
         let apps = Apps::parse(apps).expect("two apps");
         let [one, two] = ["1", "2"].map(|id| apps.by_id(id).expect("an app"));
+        let key = OwnKey::parse(&"k".repeat(32)).expect("a key");
         let id = |path: &str, app: &App| {
             let request = Request::parse(path, "n=1").expect("a request");
-            request.connection_id(app)
+            request.connection_id(app, &key)
         };
         assert_eq!(id(PATH, one), id(&format!("{PATH}_send"), one));
         assert_ne!(id(PATH, one), id(PATH, two));

@@ -7,8 +7,9 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
-use crate::app::{App, Secret};
+use crate::app::App;
 use crate::channel::Channel;
+use crate::secret::{Secret, Secrets};
 use crate::socket_id::SocketId;
 
 /// Whether `auth`, which is `KEY:HEX`, admits this socket to this channel.
@@ -39,7 +40,7 @@ fn is_authorized(app: &App, signed: &str, auth: &str) -> bool {
     let Some((key, signature)) = auth.split_once(':') else {
         return false;
     };
-    app.has_key(key) & is_signed(app.secret(), signed.as_bytes(), signature)
+    app.has_key(key) & is_signed(app.secrets(), signed.as_bytes(), signature)
 }
 
 /// The lower-case hex HMAC-SHA256 of `message`: what shows that the secret is known.
@@ -51,10 +52,12 @@ pub fn sign(secret: &Secret, message: &[u8]) -> String {
     hex::encode(mac.finalize().into_bytes())
 }
 
-/// Whether `signature` is what [`sign`] makes of `message`.
-pub(crate) fn is_signed(secret: &Secret, message: &[u8], signature: &str) -> bool {
-    let expected = sign(secret, message);
-    expected.as_bytes().ct_eq(signature.as_bytes()).into()
+/// Whether `signature` is what [`sign`] makes of `message` with a secret that is good.
+pub(crate) fn is_signed(secrets: &Secrets, message: &[u8], signature: &str) -> bool {
+    secrets.any(|secret| {
+        let expected = sign(secret, message);
+        expected.as_bytes().ct_eq(signature.as_bytes())
+    })
 }
 
 #[cfg(test)]

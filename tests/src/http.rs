@@ -66,9 +66,28 @@ pub fn signed_query_with(
     body: &[u8],
     at_secs: u64,
 ) -> String {
+    signed_query_as(APP, method, path, parameters, body, at_secs)
+}
+
+/// An app, as a server that signs knows it: its key and its secret.
+pub type App<'a> = (&'a str, &'a str);
+
+/// The default app.
+const APP: App<'static> = ("local-key", "local-secret");
+
+/// The same for any app.
+#[must_use]
+pub fn signed_query_as(
+    (key, secret): App<'_>,
+    method: &str,
+    path: &str,
+    parameters: &[(&str, &str)],
+    body: &[u8],
+    at_secs: u64,
+) -> String {
     let (at, digest) = (at_secs.to_string(), body_digest(body));
     let mut pairs = vec![
-        ("auth_key", "local-key"),
+        ("auth_key", key),
         ("auth_timestamp", &at),
         ("auth_version", "1.0"),
     ];
@@ -82,7 +101,7 @@ pub fn signed_query_with(
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
     let query = pairs.join("&");
-    let signature = hmac_hex("local-secret", &format!("{method}\n{path}\n{query}"));
+    let signature = hmac_hex(secret, &format!("{method}\n{path}\n{query}"));
     format!("{query}&auth_signature={signature}")
 }
 

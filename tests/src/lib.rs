@@ -4,6 +4,7 @@
 mod faults;
 mod http;
 mod receiver;
+mod secrets;
 mod session;
 mod socket;
 mod stream;
@@ -11,8 +12,11 @@ mod system;
 mod table;
 
 pub use faults::{Faults, Made};
-pub use http::{Reply, body_digest, hmac_hex, now_secs, signed_query, signed_query_with};
+pub use http::{
+    App, Reply, body_digest, hmac_hex, now_secs, signed_query, signed_query_as, signed_query_with,
+};
 pub use receiver::{Answers, Receiver, Told};
+pub use secrets::SecretsManager;
 pub use session::Session;
 pub use socket::{Socket, inner};
 pub use stream::Stream;

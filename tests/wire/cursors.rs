@@ -5,7 +5,8 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use shared::channel::Channel;
-use shared::cursor::{Cursor, CursorKey};
+use shared::cursor::Cursor;
+use shared::secret::OwnKey;
 use shared::time::UnixMillis;
 use tests::{Reply, Socket, Stream, System, now_secs};
 
@@ -84,7 +85,7 @@ async fn a_cursor_that_is_none_is_refused_and_says_nothing() {
     let token = system.token(grant).await;
     let query = format!("channels=private-a&token={token}");
     let good = Stream::connected(&system, &query, None).await.last_event_id;
-    let key = CursorKey::new(system.variable("CURSOR_KEY")).expect("a key");
+    let key = OwnKey::parse(&system.variable("OWN_KEY")).expect("a key");
     let channel = |name: &str| Channel::parse(name).expect("a name");
     let cursor = |reader, expires_at| Cursor {
         reader,
@@ -100,7 +101,7 @@ async fn a_cursor_that_is_none_is_refused_and_says_nothing() {
     let expired = cursor(None, UnixMillis((now_secs() - 1) * 1_000));
     let expired = key.seal("1001", &[channel("a")], &expired);
     let foreign = key.seal("1002", &[channel("a")], &cursor(None, later));
-    let other_key = CursorKey::new("x".repeat(32)).expect("a key");
+    let other_key = OwnKey::parse(&"x".repeat(32)).expect("a key");
     let forged = other_key.seal("1001", &[channel("a")], &cursor(None, later));
     let mut changed = good.clone();
     changed.replace_range(20..21, if &good[20..21] == "A" { "B" } else { "A" });
@@ -203,7 +204,7 @@ async fn no_log_line_holds_a_secret() {
     system.terminate(Signal::SIGTERM);
     let log = system.log();
     assert!(log.iter().any(|line| line.contains("published")), "{log:?}");
-    let key = system.variable("CURSOR_KEY");
+    let key = system.variable("OWN_KEY");
     for secret in [
         token.as_str(),
         &cursor,

@@ -77,7 +77,7 @@ pub fn authenticate<'a>(
     let signature = parameter(SIGNATURE)?;
     let is_signed_as = |path: &str| {
         let message = string_to_sign(request.method, path, &parameters);
-        is_signed(app.secret(), message.as_bytes(), signature)
+        is_signed(app.secrets(), message.as_bytes(), signature)
     };
     let mut forms = path::forms(request.path);
     let Some(form) = forms.find(|form| is_signed_as(&form.signed)) else {
@@ -102,6 +102,20 @@ pub fn authenticate<'a>(
         parameters,
         path,
     })
+}
+
+/// Whether the app is known that a request is about; so is that of one that names none.
+#[must_use]
+pub fn knows(apps: &Apps, request: SignedRequest<'_>) -> bool {
+    match app_named(apps, request.path) {
+        Ok(None) => {
+            let parameters = Parameters::parse(request.query).ok();
+            let key = parameters.as_ref().and_then(|found| found.get(KEY));
+            key.is_none_or(|key| apps.by_key(key).is_some())
+        }
+        Err(Rejection::UnknownApp) => false,
+        Ok(Some(_)) | Err(_) => true,
+    }
 }
 
 /// The app that a path names. `None`: it is under `/users/`, where Python's SDK ends a user's

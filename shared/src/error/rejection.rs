@@ -35,6 +35,8 @@ pub enum Rejection {
     NotConnected,
     #[error("pages of this origin may not connect to this app")]
     OriginRefused,
+    #[error("nothing is answered at this address: use the host that the service was given")]
+    WrongAddress,
     #[error(
         "this connection has neither signed in nor joined a channel that needs auth within the time that the app allows"
     )]

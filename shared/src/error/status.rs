@@ -161,6 +161,7 @@ impl Rejection {
             | Self::CursorRefused => About::Authentication,
             Self::ClientEventsDisabled
             | Self::OriginRefused
+            | Self::WrongAddress
             | Self::PollPrivate(_)
             | Self::LogOff => About::Permission,
             Self::UnknownKey | Self::UnknownApp | Self::NotFound => About::Absence,

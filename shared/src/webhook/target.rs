@@ -86,7 +86,7 @@ impl Webhook {
         headers.insert(KEY_HEADER, value(app.key()));
         headers.insert(
             SIGNATURE_HEADER,
-            value(&signature::sign(app.secret(), body)),
+            value(&signature::sign(app.secrets().current(), body)),
         );
         headers
     }

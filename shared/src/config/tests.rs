@@ -1,0 +1,125 @@
+use super::*;
+
+fn complete(name: &str) -> Option<String> {
+    let value = match name {
+        variable::APPS => r#"[{"id":"1","key":"k","secret":"s3cret"}]"#,
+        variable::TABLE_NAME => "channels",
+        variable::CONNECTIONS_ENDPOINT => "http://127.0.0.1:1/live/",
+        variable::REGION => "us-east-1",
+        variable::ACCESS_KEY_ID | variable::SECRET_ACCESS_KEY => "local",
+        variable::FUNCTION_NAME => "connect",
+        _ => return None,
+    };
+    Some(value.to_owned())
+}
+
+#[test]
+fn a_complete_environment_is_read() {
+    let config = Config::from(complete, &[])
+        .map_err(|problems| problems.to_string())
+        .expect("complete");
+    assert_eq!(config.greet_via, GreetVia::Layer);
+    assert_eq!(config.connections_endpoint.path(), "/live");
+    let lives = Lives {
+        connection_secs: 7_800,
+        probe_secs: None,
+    };
+    assert_eq!(config.lives, lives);
+}
+
+#[test]
+fn every_problem_is_named_at_once_and_no_value_is() {
+    let problems = Config::from(|_| None, &[variable::LATER_QUEUE_URL])
+        .map(|_| ())
+        .expect_err("nothing is set")
+        .to_string();
+    for name in [
+        variable::APPS,
+        variable::TABLE_NAME,
+        variable::CONNECTIONS_ENDPOINT,
+        variable::REGION,
+        variable::LATER_QUEUE_URL,
+    ] {
+        assert!(problems.contains(name), "{problems}");
+    }
+    let wrong = |name: &str| match name {
+        variable::APPS => Some(r#"[{"id":"1","key":"k","secret":"s3cret""#.to_owned()),
+        variable::GREET_VIA => Some("pigeon".to_owned()),
+        variable::CONNECTIONS_ENDPOINT => Some("somewhere".to_owned()),
+        variable::PROBE => Some("often".to_owned()),
+        name => complete(name),
+    };
+    let problems = Config::from(wrong, &[])
+        .map(|_| ())
+        .expect_err("four are wrong")
+        .to_string();
+    assert_eq!(problems.lines().count(), 5, "{problems}");
+    assert!(!problems.contains("s3cret"), "{problems}");
+}
+
+#[test]
+fn a_webhook_goes_in_the_open_only_where_that_is_wanted() {
+    let apps = r#"[{"id":"7","key":"k","secret":"s3cret","webhooks":[{"url":"http://127.0.0.1:1/?s3cret"}]}]"#;
+    let config = |to: &'static str| {
+        let lookup = |name: &str| match name {
+            variable::APPS => Some(apps.to_owned()),
+            variable::WEBHOOKS_TO => Some(to.to_owned()),
+            name => complete(name),
+        };
+        Config::from(lookup, &[]).map_err(|problems| problems.to_string())
+    };
+    assert_eq!(
+        config("any").map(|config| config.webhooks_to),
+        Ok(WebhooksTo::Any)
+    );
+    for (to, said) in [("", "app 7"), ("public", "app 7"), ("all", "neither")] {
+        let problems = config(to).map(|_| ()).expect_err("refused");
+        assert!(
+            problems.contains(said) && !problems.contains("s3cret"),
+            "{problems}"
+        );
+    }
+}
+
+#[test]
+fn what_one_function_needs_the_others_may_lack() {
+    let problems = Config::from(complete, &[variable::LATER_QUEUE_URL])
+        .map(|_| ())
+        .expect_err("it is not set")
+        .to_string();
+    assert_eq!(problems.lines().count(), 2, "{problems}");
+    let url = "http://127.0.0.1:1/123456789012/later";
+    let with_queue = |name: &str| match name {
+        variable::LATER_QUEUE_URL => Some(url.to_owned()),
+        name => complete(name),
+    };
+    let config = Config::from(with_queue, &[variable::LATER_QUEUE_URL])
+        .map_err(|problems| problems.to_string())
+        .expect("complete");
+    assert_eq!(config.later_queue_url.as_deref(), Some(url));
+}
+
+#[test]
+fn a_connection_is_due_when_something_may_have_to_be_done() {
+    let due_of = |transport, authorized_connections_timeout_secs, probe_secs| {
+        let settings = Settings {
+            authorized_connections_timeout_secs,
+            ..Settings::default()
+        };
+        let lives = Lives {
+            connection_secs: 7_800,
+            probe_secs,
+        };
+        let (connected_at, expires_at) = (UnixMillis(1_000), UnixMillis(7_801_000));
+        let due_at = lives.first_due(transport, &settings, connected_at, expires_at);
+        due_at.0
+    };
+    let due = |overdue_secs, probe_secs| due_of(Transport::Socket, overdue_secs, probe_secs);
+    assert_eq!(due(0, None), 7_801_000);
+    assert_eq!(due(30, None), 31_000);
+    assert_eq!(due(0, Some(60)), 61_000);
+    assert_eq!(due(30, Some(20)), 21_000);
+    // Nobody else would notice that the client of a session has gone.
+    assert_eq!(due_of(Transport::Http, 0, Some(20)), 61_000);
+    assert_eq!(due_of(Transport::Http, 30, None), 31_000);
+}

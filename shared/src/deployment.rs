@@ -1,0 +1,53 @@
+//! What a function has from its start to its end, and each invocation takes what it works on from: the
+//! services, with the apps as they are now.
+
+use crate::app::Apps;
+use crate::aws::Services;
+use crate::config::{Config, parse_apps};
+use crate::error::Fault;
+use crate::kept::Kept;
+use crate::time::UnixMillis;
+
+/// The services, and whose they are.
+pub struct Deployment {
+    services: Services,
+    apps: Kept<Apps>,
+}
+
+impl Deployment {
+    /// Clients that open nothing yet.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        let webhooks_to = config.webhooks_to;
+        Self {
+            services: Services::new(config),
+            apps: Kept::new(config, &config.apps, move |json| {
+                parse_apps(json, webhooks_to)
+            }),
+        }
+    }
+
+    /// What an invocation works on.
+    ///
+    /// # Errors
+    /// [`Fault::Secret`]: it is not known whose the services are.
+    pub async fn services(&self, now: UnixMillis) -> Result<Services, Fault> {
+        self.services_where(now, |_| true).await
+    }
+
+    /// The same, with news of the apps, where there may be some, when they are not those that are
+    /// `wanted`.
+    ///
+    /// # Errors
+    /// [`Fault::Secret`], as above.
+    pub async fn services_where(
+        &self,
+        now: UnixMillis,
+        wanted: impl Fn(&Apps) -> bool,
+    ) -> Result<Services, Fault> {
+        Ok(Services {
+            apps: self.apps.value_where(now, wanted).await?,
+            ..self.services.clone()
+        })
+    }
+}
