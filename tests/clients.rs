@@ -60,6 +60,11 @@ fn they_connect() {
 }
 
 #[test]
+fn their_paths_are_what_cloudfront_makes_of_them() {
+    run("front.test.mjs", &System::start_with(&["--quiet"]));
+}
+
+#[test]
 fn they_use_channels() {
     run("channels.test.mjs", &System::start());
 }

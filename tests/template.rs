@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use functions::FUNCTIONS;
+use functions::http::ORIGIN_KEY;
 use local::queue::QUEUES;
 use local::routes::{ROUTES, URLS};
 use local::settings::timeout;
@@ -78,6 +79,26 @@ fn statements<'a>(template: &'a Yaml, properties: &Yaml) -> &'a [Yaml] {
         .expect("a list")
 }
 
+/// The variables that a function is given, with their values.
+fn variables<'a>(
+    template: &'a Yaml,
+    properties: &'a Yaml,
+) -> impl Iterator<Item = (&'a str, &'a Yaml)> {
+    [&template["Globals"]["Function"], properties]
+        .into_iter()
+        .filter_map(|given| given["Environment"]["Variables"].as_hash())
+        .flatten()
+        .map(|(name, value)| (name.as_str().expect("text"), value))
+}
+
+/// The secrets that a function is told the places of.
+fn secrets<'a>(template: &'a Yaml, properties: &'a Yaml) -> BTreeSet<&'a str> {
+    variables(template, properties)
+        .filter(|(name, _)| name.ends_with("_SECRET"))
+        .map(|(_, value)| value.as_str().expect("a reference"))
+        .collect()
+}
+
 fn allowed(template: &Yaml) -> Allowed {
     let mut allowed = Allowed::new();
     for (function, properties) in functions(template) {
@@ -101,6 +122,16 @@ fn allowed(template: &Yaml) -> Allowed {
                 Some("Trace") => {
                     let tell = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"];
                     assert_eq!(strings(&statement["Action"]), tell);
+                    continue;
+                }
+                Some("ReadSecrets") => {
+                    assert_eq!(
+                        strings(&statement["Action"]),
+                        ["secretsmanager:GetSecretValue"]
+                    );
+                    let read: BTreeSet<&str> =
+                        strings(&statement["Resource"]).into_iter().collect();
+                    assert_eq!(read, secrets(template, &properties), "{function}");
                     continue;
                 }
                 Some(_) | None => assert_ne!(resource, Some("*"), "{function}"),
@@ -247,7 +278,15 @@ fn the_template_and_the_local_host_agree() {
     assert_eq!(names, FUNCTIONS);
     let default = &template["Globals"]["Function"]["Timeout"];
     for (name, properties) in &functions {
-        let own = &properties["Timeout"];
+        let own = match properties["Timeout"].as_vec() {
+            None => &properties["Timeout"],
+            // What a parameter says, unless it is said otherwise.
+            Some(found) => {
+                let text = |n: usize| found[n].as_str().expect("text");
+                let chosen = template["Parameters"][text(1)]["Default"].as_str();
+                &template["Mappings"][text(0)][chosen.expect("a default")][text(2)]
+            }
+        };
         let secs = own.as_i64().or(default.as_i64()).expect("a number");
         let secs = u64::try_from(secs).expect("positive");
         assert_eq!(timeout(name, STREAM_LIFE).as_secs(), secs, "{name}");
@@ -298,11 +337,84 @@ fn the_template_and_the_local_host_agree() {
     assert_eq!(ttl.as_str(), Some(TTL));
 }
 
+/// The variables that `shared` reads, by its source.
+fn variables_read() -> BTreeSet<String> {
+    let path = workspace().join("shared/src/config/variable.rs");
+    let source = std::fs::read_to_string(path).expect("readable");
+    let named = source.lines().filter_map(|line| {
+        let value = line.strip_prefix("pub const ")?.split_once("= \"")?.1;
+        Some(value.strip_suffix("\";").expect("a text").to_owned())
+    });
+    named.collect()
+}
+
+#[test]
+fn the_template_sets_what_the_functions_read_and_nothing_else() {
+    let template = template();
+    let mut set = BTreeSet::new();
+    for properties in functions(&template).values() {
+        let variables = variables(&template, properties);
+        set.extend(variables.map(|(name, _)| name.to_owned()));
+    }
+    let read = variables_read();
+    let unread: Vec<_> = set.difference(&read).collect();
+    assert!(unread.is_empty(), "nobody reads {unread:?}");
+    // Lambda sets them; or they are an emulator's; or something is given that the template stores; or
+    // a test does not want to wait.
+    let elsewhere = |name: &&String| {
+        name.starts_with("AWS_")
+            || ["APPS", "OWN_KEY", "ORIGIN_KEY", "RUST_LOG"].contains(&name.as_str())
+            || ["SECRET_AGE_SECONDS", "CONNECTION_LIFE_SECONDS"].contains(&name.as_str())
+            || name.as_str() == "WEBHOOK_PATIENCE_SECONDS"
+    };
+    let unset: Vec<_> = read
+        .difference(&set)
+        .filter(|name| !elsewhere(name))
+        .collect();
+    assert!(unset.is_empty(), "nobody sets {unset:?}");
+}
+
+#[test]
+fn what_is_in_front_brings_the_key_that_function_urls_ask_for() {
+    let template = template();
+    let distribution = &template["Resources"]["Distribution"]["Properties"]["DistributionConfig"];
+    let origins = distribution["Origins"].as_vec().expect("a list");
+    let brings = |origin: &&Yaml| {
+        let headers = origin["OriginCustomHeaders"].as_vec();
+        headers.is_some_and(|headers| {
+            let [header] = headers.as_slice() else {
+                panic!("one header")
+            };
+            header["HeaderName"].as_str() == Some(ORIGIN_KEY.as_str())
+                && header["HeaderValue"].as_str() == Some("{{resolve:secretsmanager:${OriginKey}}}")
+        })
+    };
+    let bringing: BTreeSet<&str> = origins
+        .iter()
+        .filter(brings)
+        .filter_map(|origin| origin["Id"].as_str())
+        .collect();
+    assert_eq!(bringing, BTreeSet::from(["sessions", "streams"]));
+    let behaviors = distribution["CacheBehaviors"].as_vec().expect("a list");
+    for (function, path) in URLS {
+        let origin = format!("{function}s");
+        let leads = behaviors.iter().any(|behavior| {
+            let pattern = behavior["PathPattern"].as_str().expect("text");
+            let target = behavior["TargetOriginId"].as_str();
+            path.starts_with(pattern.trim_end_matches('*')) && target == Some(&origin)
+        });
+        assert!(leads, "{path}");
+        let properties = &functions(&template)[function];
+        assert!(secrets(&template, properties).contains("OriginKey"));
+    }
+}
+
 #[test]
 fn the_template_and_the_local_host_have_the_same_routes() {
     let template = template();
     let mut routed = BTreeSet::new();
-    for (_, route) in resources(&template, "AWS::ApiGatewayV2::Route") {
+    let routes = resources(&template, "AWS::ApiGatewayV2::Route");
+    for (_, route) in routes.filter(|(_, route)| route["ApiId"].as_str() == Some("HttpApi")) {
         let text = |yaml: &Yaml| yaml.as_str().expect("text").to_owned();
         let key = text(&route["RouteKey"]);
         let (method, path) = key.split_once(' ').expect("a method and a path");

@@ -36,7 +36,11 @@ async fn socket(
 ) -> Response {
     let key = parameters.remove("key").unwrap_or_default();
     let mut of_path = vec![(APP_KEY, key)];
-    of_path.extend(parameters.remove(TOKEN).map(|token| (TOKEN, token)));
+    match parameters.remove(TOKEN).as_deref() {
+        Some("") => return nowhere().await,
+        Some(token) => of_path.push((TOKEN, token.to_owned())),
+        None => {}
+    }
     upgrade::upgrade(gateway, request, peer, of_path).await
 }
 
@@ -129,6 +133,7 @@ fn router(gateway: Gateway) -> Router {
         .route("/ready", get(ready))
         .route("/app/", get(socket))
         .route("/app/{key}", get(socket))
+        .route("/token/{token}/app/", get(socket))
         .route("/token/{token}/app/{key}", get(socket));
     for (function, method, path) in ROUTES {
         router = router.route(path, http(function, method, path));
