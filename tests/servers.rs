@@ -154,3 +154,15 @@ async fn rusts_sdk_publishes_and_asks() {
         socket.nothing_came().await;
     }
 }
+
+#[tokio::test]
+async fn what_is_to_be_verified_on_aws_holds_here() {
+    let occupied = Occupied::start().await;
+    let mut command = Command::new(python());
+    let host = occupied.system.base.trim_start_matches("http://");
+    command
+        .arg(workspace().join("docs/verify.py"))
+        .args(["--plain", "--host", host, "--id", "1001"])
+        .args(["--key", "local-key", "--secret", "local-secret"]);
+    occupied.run(command).await;
+}
