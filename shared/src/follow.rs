@@ -56,8 +56,9 @@ pub struct Follower {
     is_own: bool,
 }
 
-/// Lets a reader in. Two writes with a token, one read with the cursor of one; one read more a channel
-/// for whoever begins with what is published from now on, and for channels that keep their last.
+/// Lets a reader in. Two writes and one read with a token, one read with the cursor of one; one read
+/// more a channel for whoever begins with what is published from now on, and for channels that keep
+/// their last. Who is refused has not used a token.
 ///
 /// # Errors
 /// A rejection, or a [`Fault`].
@@ -73,34 +74,27 @@ pub async fn admit(
         return Err(Rejection::LogOff.into());
     }
     let Asked { channels, from, .. } = asked;
+    let opened = async |token| granted(services, app, token, &channels, now).await;
     let (after, granted, is_own) = match from {
-        From::Start(token) => (None, granted(services, app, token, now).await?, false),
-        From::After(after, token) => (
-            Some(after),
-            granted(services, app, token, now).await?,
-            false,
-        ),
+        From::Start(token) => (None, opened(token).await?, false),
+        From::After(after, token) => (Some(after), opened(token).await?, false),
         From::Cursor(text, token) => {
             let cursor = key.open(app.id(), &channels, &text)?;
-            let granted = match reopen(services, app, &cursor, now).await? {
-                Some(granted) => granted,
-                // A token that admits again opens again what has ended.
-                None if token.is_some() => granted(services, app, token, now).await?,
-                None => return Err(Rejection::CursorRefused.into()),
-            };
             if now < cursor.not_before && beginning == Beginning::Oldest {
                 let millis = cursor.not_before.millis_since(now);
                 let retry_after_secs = millis.div_ceil(1_000);
                 return Err(Rejection::PollTooSoon { retry_after_secs }.into());
             }
+            let granted = match reopen(services, app, &cursor, now).await? {
+                Some(granted) => granted,
+                // A token that admits again opens again what has ended.
+                None if token.is_some() => opened(token).await?,
+                None => return Err(Rejection::CursorRefused.into()),
+            };
             (Some(cursor.after), granted, true)
         }
     };
-    for channel in &channels {
-        if !granted.grant.opens(channel) {
-            return Err(Rejection::PollPrivate(channel.to_string()).into());
-        }
-    }
+    all_open(&granted.grant, &channels)?;
     let serials = after.clone().unwrap_or_else(|| vec![0; channels.len()]);
     let positions = channels.into_iter().zip(serials);
     let mut follower = Follower {
@@ -129,11 +123,20 @@ struct Granted {
     expires_at: UnixMillis,
 }
 
-/// Uses a token; without one, nothing is granted and nothing written.
+/// Whether a grant opens all of these channels.
+fn all_open(grant: &Grant, channels: &[Channel]) -> Result<(), Rejection> {
+    match channels.iter().find(|channel| !grant.opens(channel)) {
+        Some(channel) => Err(Rejection::PollPrivate(channel.to_string())),
+        None => Ok(()),
+    }
+}
+
+/// Uses a token that opens these channels; without one, nothing is granted and nothing written.
 async fn granted(
     services: &Services,
     app: &App,
     token: Option<Token>,
+    channels: &[Channel],
     now: UnixMillis,
 ) -> Result<Granted, Error> {
     let expires_at = now.plus_secs(READER_LIFE_SECS);
@@ -145,8 +148,11 @@ async fn granted(
     };
     let digest = token.digest();
     let table = &services.table;
-    // Whose it is it says itself.
+    // Whose it is it says itself, and whether it is worth being used for this.
     let peeked = table.token_grant(&digest, app.id()).await?;
+    if let Some(grant) = &peeked {
+        all_open(grant, channels)?;
+    }
     let user_id = peeked
         .as_ref()
         .and_then(|grant| Some(grant.user.as_ref()?.id()));

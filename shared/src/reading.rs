@@ -20,7 +20,7 @@ const WAIT: &str = "wait";
 const SEPARATOR: char = ',';
 /// What the id of a reader begins with where a connection's may stand, too. API Gateway's ids have no
 /// slash.
-const READER: &str = "read/";
+const READER: &str = "reader/";
 
 /// One channel and the serial after which it is read; 0 reads all that is retained.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -289,7 +289,7 @@ mod tests {
         assert_eq!(ReaderId::of(&reader.connection_id()), Some(reader.clone()));
         assert_eq!(reader.owner, ReaderId::new(Uuid::now_v7(), Some("7")).owner);
         assert_ne!(reader.owner, ReaderId::new(Uuid::now_v7(), None).owner);
-        for id in ["L0SM9cOFvHcCIhw=", "read/", "read/00/x"] {
+        for id in ["L0SM9cOFvHcCIhw=", "reader/", "reader/00/x"] {
             assert_eq!(ReaderId::of(&ConnectionId::new(id.to_owned())), None);
         }
     }
