@@ -1,8 +1,12 @@
 //! `$connect`: admits a connection, answers, and greets it after the answer.
 
+use std::process::ExitCode;
+
 use functions::greet::{GreetLayer, Pending};
+use functions::log;
+use functions::run::{around, ended, reading};
 use functions::websocket::{Answer, WebSocketEvent};
-use lambda_runtime::{Diagnostic, Error, LambdaEvent, Runtime, service_fn};
+use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
 use serde::{Deserialize, Serialize};
 use shared::admission::{self, Greeting, Upgrade};
 use shared::app::Apps;
@@ -49,6 +53,7 @@ impl Connect {
     }
 
     async fn admit(self, mut event: WebSocketEvent) -> Result<Answer, Diagnostic> {
+        log::about(&event.request_context.connection_id);
         let now = event.request_context.request_time_epoch;
         let upgrade = Upgrade {
             app_key: event.take_parameter(APP_KEY),
@@ -59,18 +64,13 @@ impl Connect {
             connected_at: event.request_context.connected_at,
         };
         let admitted = admission::admit(&self.services, &self.apps, upgrade, now).await;
-        match (
-            admitted.map_err(|fault| functions::failed(&fault))?,
-            self.invoker,
-        ) {
+        let failed = |fault| functions::failed(&fault);
+        match (admitted.map_err(failed)?, self.invoker) {
             (None, _) => {}
             (Some(greeting), None) => self.pending.leave(greeting),
             (Some(greet), Some(invoker)) => {
                 let payload = serde_json::to_vec(&Greet { greet }).expect("strings always print");
-                invoker
-                    .invoke(payload)
-                    .await
-                    .map_err(|fault| functions::failed(&fault))?;
+                invoker.invoke(payload).await.map_err(failed)?;
             }
         }
         Ok(Answer::OK)
@@ -78,20 +78,21 @@ impl Connect {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
     let config = functions::start_with(&[LATER_QUEUE_URL, WEBHOOK_QUEUE_URL]);
-    let services = Services::new(&config);
+    let services = &Services::new(&config);
     let connect = Connect {
         apps: config.apps.clone(),
         services: services.clone(),
         pending: Pending::default(),
         invoker: (config.greet_via == GreetVia::Invoke).then(|| SelfInvoker::new(&config)),
     };
-    let layer = GreetLayer {
+    let greet = GreetLayer {
         pending: connect.pending.clone(),
-        services,
+        services: services.clone(),
     };
     let handler =
         service_fn(move |event: LambdaEvent<Event>| connect.clone().handle(event.payload));
-    Runtime::new(handler).layer(layer).run().await
+    let runtime = Runtime::new(reading(handler)).layer(greet);
+    ended(runtime.layer(around(services)).run().await)
 }

@@ -1,6 +1,9 @@
 //! The queue of delayed messages: does what each of them asks for.
 
+use std::process::ExitCode;
+
 use functions::queue::{Answer, QueueEvent};
+use functions::run::run;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use shared::aws::Services;
 use shared::config::variable::{LATER_QUEUE_URL, WEBHOOK_QUEUE_URL};
@@ -13,11 +16,11 @@ async fn perform(services: &Services, event: QueueEvent) -> Result<Answer, Error
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
     let services = &Services::new(&functions::start_with(&[
         LATER_QUEUE_URL,
         WEBHOOK_QUEUE_URL,
     ]));
     let handler = |event: LambdaEvent<QueueEvent>| perform(services, event.payload);
-    lambda_runtime::run(service_fn(handler)).await
+    run(services, service_fn(handler)).await
 }

@@ -1,5 +1,9 @@
 //! `$default`: one frame from a client in, its answer posted back.
 
+use std::process::ExitCode;
+
+use functions::log;
+use functions::run::run;
 use functions::websocket::{Answer, WebSocketEvent};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use shared::aws::Services;
@@ -7,6 +11,7 @@ use shared::config::variable::{LATER_QUEUE_URL, WEBHOOK_QUEUE_URL};
 use shared::message::{self, Message};
 
 async fn receive(services: &Services, event: WebSocketEvent) -> Result<Answer, Error> {
+    log::about(&event.request_context.connection_id);
     let message = Message {
         id: event.request_context.connection_id,
         at: event.request_context.request_time_epoch,
@@ -17,11 +22,11 @@ async fn receive(services: &Services, event: WebSocketEvent) -> Result<Answer, E
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
     let services = &Services::new(&functions::start_with(&[
         LATER_QUEUE_URL,
         WEBHOOK_QUEUE_URL,
     ]));
     let handler = |event: LambdaEvent<WebSocketEvent>| receive(services, event.payload);
-    lambda_runtime::run(service_fn(handler)).await
+    run(services, service_fn(handler)).await
 }

@@ -1,7 +1,10 @@
 //! The Pusher HTTP API: publishing, and asking what is published to. It publishes from inside AWS, too.
 
+use std::process::ExitCode;
+
 use functions::http::{self, answered, idempotency_key, received_at, respond, signed};
 use functions::invocation::{Invocation, Publication};
+use functions::run::run;
 use lambda_http::{Body, Request, Response, service_fn};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent};
 use serde_json::value::RawValue;
@@ -49,7 +52,7 @@ async fn invoked(
     match event.payload {
         Invocation::Request(request) => {
             let handler = service_fn(|request| async move {
-                Ok::<_, Error>(respond(call(services, apps, request).await))
+                Ok::<_, Error>(respond(services, call(services, apps, request).await))
             });
             http::answer(handler, *request, event.context)
                 .await
@@ -57,12 +60,12 @@ async fn invoked(
         }
         Invocation::Publication(publication) => publish(services, apps, &publication)
             .await
-            .map_err(|error| functions::not_done(&error)),
+            .map_err(|error| functions::not_done(services, &error)),
     }
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
     let config = functions::start_with(&[LATER_QUEUE_URL, WEBHOOK_QUEUE_URL]);
     let (services, apps) = (&Services::new(&config), &config.apps);
     let handler = |event: LambdaEvent<Invocation>| async move {
@@ -70,5 +73,5 @@ async fn main() -> Result<(), Error> {
         services.tell_webhooks().await;
         answered
     };
-    lambda_runtime::run(service_fn(handler)).await
+    run(services, service_fn(handler)).await
 }

@@ -1,5 +1,8 @@
 //! A schedule, every minute: finishes what nobody else has finished.
 
+use std::process::ExitCode;
+
+use functions::run::run;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde::de::IgnoredAny;
@@ -14,7 +17,7 @@ struct Answer {
     failed: u64,
 }
 
-async fn run(services: &Services) -> Result<Answer, Error> {
+async fn reap(services: &Services) -> Result<Answer, Error> {
     // By this machine's clock: a schedule that comes late means what is due by now.
     let Reaped { done, failed } = reap::reap(services, functions::now()).await;
     tracing::info!(done, failed, "reaped");
@@ -22,12 +25,12 @@ async fn run(services: &Services) -> Result<Answer, Error> {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
     let services = &Services::new(&functions::start_with(&[
         LATER_QUEUE_URL,
         WEBHOOK_QUEUE_URL,
     ]));
     // What a schedule says of itself is not needed.
-    let handler = |_: LambdaEvent<IgnoredAny>| run(services);
-    lambda_runtime::run(service_fn(handler)).await
+    let handler = |_: LambdaEvent<IgnoredAny>| reap(services);
+    run(services, service_fn(handler)).await
 }

@@ -1,8 +1,11 @@
 //! `POST /pusher/app/{key}/{server}/{session}/{xhr|xhr_streaming|xhr_send}`: pusher-js's own HTTP
 //! transports.
 
+use std::process::ExitCode;
+
 use functions::browsers::{open, preflight};
 use functions::http::{origin, received_at, respond, run_streaming};
+use functions::log;
 use functions::streaming::{Streamed, body, whole};
 use lambda_http::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Error, Request, RequestExt as _, Response, service_fn};
@@ -42,6 +45,9 @@ impl Sessions {
         let query = request.uri().query().unwrap_or_default();
         let asked = session::Request::parse(request.raw_http_path(), query)?;
         let (services, apps) = (&self.services, &self.config.apps);
+        if let Some(app) = apps.by_key(&asked.app_key) {
+            log::about(&asked.connection_id(app));
+        }
         let (sent, at) = (request.body(), received_at(request));
         let answer = pickup::answer(services, apps, asked, sent, origin(request), at).await?;
         let mut response = match answer {
@@ -62,18 +68,19 @@ impl Sessions {
             whole(preflight())
         } else {
             let received = self.receive(&request).await;
-            received.unwrap_or_else(|error| whole(respond(Err(error))))
+            received.unwrap_or_else(|error| whole(respond(&self.services, Err(error))))
         };
         Ok(open(response))
     }
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
     let config = functions::start_with(&[LATER_QUEUE_URL, WEBHOOK_QUEUE_URL]);
     let sessions = &Sessions {
         services: Services::new(&config),
         config,
     };
-    run_streaming(service_fn(|request| sessions.answer(request))).await
+    let handler = service_fn(|request| sessions.answer(request));
+    run_streaming(&sessions.services, handler).await
 }

@@ -1,5 +1,7 @@
 //! `GET /status/{key}?channels=…`: the polling fallback.
 
+use std::process::ExitCode;
+
 use functions::browsers::{open, preflight};
 use functions::http::{if_none_match, json, origin, received_at, respond, with};
 use lambda_http::http::{HeaderValue, Method, StatusCode, header};
@@ -67,7 +69,7 @@ async fn answered(
     let mut response = if request.method() == Method::OPTIONS {
         preflight()
     } else {
-        respond(poll(services, apps, key, &request).await)
+        respond(services, poll(services, apps, key, &request).await)
     };
     let headers = response.headers_mut();
     headers.entry(header::CACHE_CONTROL).or_insert(OWN);
@@ -75,9 +77,10 @@ async fn answered(
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
     let config = functions::start_with(&[CURSOR_KEY]);
-    let key = config.cursor_key.as_ref().ok_or("no key for cursors")?;
+    let key = config.cursor_key.as_ref().expect("it was asked for");
     let (services, apps) = (&Services::new(&config), &config.apps);
-    functions::http::run(service_fn(|request| answered(services, apps, key, request))).await
+    let handler = service_fn(|request| answered(services, apps, key, request));
+    functions::http::run(services, handler).await
 }

@@ -1,5 +1,7 @@
 //! `GET /stream/{key}?channels=…`: server-sent events.
 
+use std::process::ExitCode;
+
 use functions::browsers::{open, preflight};
 use functions::http::{last_event_id, origin, received_at, respond, run_streaming};
 use functions::streaming::{Streamed, body, whole};
@@ -64,20 +66,21 @@ impl Streams {
             whole(preflight())
         } else {
             let begun = self.begin(&request).await;
-            begun.unwrap_or_else(|error| whole(respond(Err(error))))
+            begun.unwrap_or_else(|error| whole(respond(&self.services, Err(error))))
         };
         Ok(open(answer))
     }
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
     let config = functions::start_with(&[CURSOR_KEY]);
-    let key = config.cursor_key.clone().ok_or("no key for cursors")?;
+    let key = config.cursor_key.clone().expect("it was asked for");
     let streams = &Streams {
         services: Services::new(&config),
         config,
         key,
     };
-    run_streaming(service_fn(|request| streams.answer(request))).await
+    let handler = service_fn(|request| streams.answer(request));
+    run_streaming(&streams.services, handler).await
 }

@@ -1,5 +1,7 @@
 //! `POST /apps/{app_id}/tokens`: issues a token that admits one connection to what it names.
 
+use std::process::ExitCode;
+
 use functions::http::{is_call, json, received_at, respond, signed, with};
 use lambda_http::http::{HeaderValue, StatusCode, header};
 use lambda_http::{Body, Error, Request, Response, service_fn};
@@ -40,10 +42,11 @@ async fn issue(
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
     let config = functions::start();
     let (services, apps) = (&Services::new(&config), &config.apps);
-    let handler =
-        |request| async move { Ok::<_, Error>(respond(issue(services, apps, request).await)) };
-    functions::http::run(service_fn(handler)).await
+    let handler = |request| async move {
+        Ok::<_, Error>(respond(services, issue(services, apps, request).await))
+    };
+    functions::http::run(services, service_fn(handler)).await
 }

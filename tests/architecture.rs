@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tests::workspace;
 
 /// The modules of `shared` that know values alone.
-const PURE: [&str; 21] = [
+const PURE: [&str; 22] = [
     "api",
     "app",
     "channel",
@@ -17,6 +17,7 @@ const PURE: [&str; 21] = [
     "frame",
     "hold",
     "limits",
+    "metrics",
     "presence",
     "rate",
     "reading",
@@ -303,6 +304,23 @@ fn a_rule_has_one_home() {
         );
     }
     assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn every_error_in_the_log_says_of_which_type_it_is() {
+    let mut untyped = Vec::new();
+    let mut count = 0;
+    for source in product() {
+        for said in source.code.split("tracing::error!(").skip(1) {
+            count += 1;
+            let said = said.split(");").next().unwrap_or_default();
+            if !said.contains("error_type") {
+                untyped.push(format!("{}: {said}", source.path));
+            }
+        }
+    }
+    assert!(count > 30, "{count} lines were found");
+    assert!(untyped.is_empty(), "{untyped:#?}");
 }
 
 #[test]

@@ -48,7 +48,9 @@ pub mod variable {
     pub const LAMBDA_ENDPOINT: &str = "AWS_ENDPOINT_URL_LAMBDA";
     /// SQS's endpoint; AWS's own when absent.
     pub const SQS_ENDPOINT: &str = "AWS_ENDPOINT_URL_SQS";
-    /// What is logged, as `tracing-subscriber` reads it; `info` when absent.
+    /// The namespace of the metrics; when absent there are none.
+    pub const METRICS_NAMESPACE: &str = "METRICS_NAMESPACE";
+    /// What is logged, as `tracing-subscriber` reads it; [`super::DEFAULT_LOG_FILTER`] when absent.
     pub const LOG: &str = "RUST_LOG";
     /// The region, as Lambda sets it.
     pub const REGION: &str = "AWS_REGION";
@@ -61,6 +63,9 @@ pub mod variable {
     /// The function's own name, as Lambda sets it.
     pub const FUNCTION_NAME: &str = "AWS_LAMBDA_FUNCTION_NAME";
 }
+
+/// What is logged unless something else is wanted.
+pub const DEFAULT_LOG_FILTER: &str = "info";
 
 /// How a connection is greeted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,6 +169,8 @@ pub struct Config {
     pub aws_keys: AwsKeys,
     /// The function's own name, to invoke itself.
     pub function_name: String,
+    /// The namespace of the metrics; `None`: there are none.
+    pub metrics_namespace: Option<String>,
     /// What is logged.
     pub log_filter: String,
 }
@@ -303,7 +310,8 @@ impl Config {
                 region,
                 aws_keys,
                 function_name,
-                log_filter: lookup(variable::LOG).unwrap_or_else(|| "info".to_owned()),
+                metrics_namespace: lookup(variable::METRICS_NAMESPACE),
+                log_filter: lookup(variable::LOG).unwrap_or_else(|| DEFAULT_LOG_FILTER.to_owned()),
             }),
             Some(_) | None => Err(ConfigProblems(problems)),
         }
