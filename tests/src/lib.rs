@@ -16,7 +16,7 @@ pub use receiver::{Answers, Receiver, Told};
 pub use session::Session;
 pub use socket::{Socket, inner};
 pub use stream::Stream;
-pub use system::{System, target, workspace};
+pub use system::{System, binary, target, workspace};
 pub use table::Table;
 
 use std::time::Duration;

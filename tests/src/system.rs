@@ -62,6 +62,13 @@ fn build() {
     });
 }
 
+/// A function's binary, to be run by itself.
+#[must_use]
+pub fn binary(function: &str) -> Command {
+    build();
+    Command::new(binaries().join(function))
+}
+
 /// The name of a file that nobody else uses.
 fn temporary(extension: &str) -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -307,6 +314,21 @@ impl System {
     #[must_use]
     pub fn log(&self) -> Vec<String> {
         self.log.lock().expect("nobody panics").clone()
+    }
+
+    /// What its functions have written so far: whose, and each line's JSON.
+    ///
+    /// # Panics
+    /// When a line is none.
+    #[must_use]
+    pub fn lines(&self) -> Vec<(String, Value)> {
+        let log = self.log();
+        let lines = log.iter().filter_map(|line| {
+            let (function, line) = line.strip_prefix('[')?.split_once("] ")?;
+            let json: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"));
+            Some((function.to_owned(), json))
+        });
+        lines.collect()
     }
 
     /// Asks it to end, as Ctrl-C does, and waits.
