@@ -297,7 +297,7 @@ mod tests {
 
         // All were counted, also where the filter shows none.
         logged("off", || {
-            tracing::error!(error_type = "SerialLost", "unseen")
+            tracing::error!(error_type = "SerialLost", "unseen");
         });
         let expected = [("Panic", 3), ("Runtime", 1), ("SerialLost", 1)];
         let expected = expected.map(|(name, count)| (name.to_owned(), count));

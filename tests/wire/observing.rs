@@ -28,16 +28,15 @@ fn measured(system: &System) -> BTreeMap<String, u64> {
         assert!(!metrics.is_empty(), "{line}");
         for metric in metrics {
             let name = metric["Name"].as_str().expect("text");
-            let (unit, count) = match &line[name] {
-                Value::Array(values) => {
-                    let few = values.iter().all(|value| {
-                        let millis = value.as_u64().map(Duration::from_millis);
-                        millis.is_some_and(|took| took < PATIENCE)
-                    });
-                    assert!(few, "{line}");
-                    ("Milliseconds", values.len() as u64)
-                }
-                value => ("Count", value.as_u64().expect("a number")),
+            let (unit, count) = if let Some(values) = line[name].as_array() {
+                let few = values.iter().all(|value| {
+                    let millis = value.as_u64().map(Duration::from_millis);
+                    millis.is_some_and(|took| took < PATIENCE)
+                });
+                assert!(few, "{line}");
+                ("Milliseconds", values.len() as u64)
+            } else {
+                ("Count", line[name].as_u64().expect("a number"))
             };
             assert_eq!(metric["Unit"], unit, "{line}");
             *sums.entry(name.to_owned()).or_default() += count;
