@@ -16,7 +16,7 @@ fn later(system: &System, endpoint: &str) -> Queue {
     let lookup = |name: &str| match name {
         variable::SQS_ENDPOINT => Some(endpoint.to_owned()),
         variable::FUNCTION_NAME => Some("tests".to_owned()),
-        variable::LOG => None,
+        variable::LOG | variable::METRICS_NAMESPACE => None,
         name => Some(system.variable(name)),
     };
     let config = Config::from(lookup, &[variable::LATER_QUEUE_URL])
