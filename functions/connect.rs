@@ -1,10 +1,13 @@
 //! `$connect`: admits a connection, answers, and greets it after the answer.
 
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use functions::greet::{GreetLayer, Pending};
+use functions::log;
+use functions::run::{around, ended, reading};
 use functions::websocket::{Answer, WebSocketEvent};
-use lambda_runtime::{Diagnostic, Error, LambdaEvent, Runtime, service_fn};
+use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
 use serde::{Deserialize, Serialize};
 use shared::admission::{self, Greeting, Upgrade};
 use shared::app::Apps;
@@ -42,10 +45,8 @@ impl Connect {
     async fn handle(self, event: Event) -> Result<Answer, Diagnostic> {
         match event {
             Event::Greet(Greet { greet }) => {
-                let now = functions::now();
-                let services = self.deployment.services(now).await;
-                let services = services.map_err(|fault| functions::failed(&fault))?;
-                admission::greet(&services, greet, now).await;
+                let services = functions::services(&self.deployment).await?;
+                admission::greet(&services, greet, functions::now()).await;
                 Ok(Answer::OK)
             }
             Event::Upgrade(event) => self.admit(event).await,
@@ -53,6 +54,7 @@ impl Connect {
     }
 
     async fn admit(self, mut event: WebSocketEvent) -> Result<Answer, Diagnostic> {
+        log::about(&event.request_context.connection_id);
         let now = event.request_context.request_time_epoch;
         let upgrade = Upgrade {
             app_key: event.take_parameter(APP_KEY),
@@ -64,21 +66,16 @@ impl Connect {
         };
         let key = upgrade.app_key.clone();
         let knows = |apps: &Apps| key.as_ref().is_none_or(|key| apps.by_key(key).is_some());
+        let failed = |fault| functions::failed(&fault);
         let services = self.deployment.services_where(now, knows).await;
-        let services = services.map_err(|fault| functions::failed(&fault))?;
+        let services = services.map_err(failed)?;
         let admitted = admission::admit(&services, upgrade, now).await;
-        match (
-            admitted.map_err(|fault| functions::failed(&fault))?,
-            self.invoker,
-        ) {
+        match (admitted.map_err(failed)?, self.invoker) {
             (None, _) => {}
             (Some(greeting), None) => self.pending.leave(services, greeting),
             (Some(greet), Some(invoker)) => {
                 let payload = serde_json::to_vec(&Greet { greet }).expect("strings always print");
-                invoker
-                    .invoke(payload)
-                    .await
-                    .map_err(|fault| functions::failed(&fault))?;
+                invoker.invoke(payload).await.map_err(failed)?;
             }
         }
         Ok(Answer::OK)
@@ -86,17 +83,17 @@ impl Connect {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
     let config = functions::start_with(&[LATER_QUEUE_URL, WEBHOOK_QUEUE_URL]);
     let connect = Connect {
         deployment: Arc::new(Deployment::new(&config)),
         pending: Pending::default(),
         invoker: (config.greet_via == GreetVia::Invoke).then(|| SelfInvoker::new(&config)),
     };
-    let layer = GreetLayer {
-        pending: connect.pending.clone(),
-    };
+    let deployment = connect.deployment.clone();
+    let greet = GreetLayer(connect.pending.clone());
     let handler =
         service_fn(move |event: LambdaEvent<Event>| connect.clone().handle(event.payload));
-    Runtime::new(handler).layer(layer).run().await
+    let runtime = Runtime::new(reading(handler)).layer(greet);
+    ended(runtime.layer(around(&deployment)).run().await)
 }

@@ -1,7 +1,10 @@
 //! The queue of delayed messages: does what each of them asks for.
 
+use std::process::ExitCode;
+
 use functions::queue::{Answer, QueueEvent};
-use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
+use functions::run::run;
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use shared::config::variable::{LATER_QUEUE_URL, WEBHOOK_QUEUE_URL};
 use shared::deployment::Deployment;
 use shared::later;
@@ -14,11 +17,11 @@ async fn perform(deployment: &Deployment, event: QueueEvent) -> Result<Answer, D
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
     let deployment = &Deployment::new(&functions::start_with(&[
         LATER_QUEUE_URL,
         WEBHOOK_QUEUE_URL,
     ]));
     let handler = |event: LambdaEvent<QueueEvent>| perform(deployment, event.payload);
-    lambda_runtime::run(service_fn(handler)).await
+    run(deployment, service_fn(handler)).await
 }

@@ -1,12 +1,17 @@
 //! `$default`: one frame from a client in, its answer posted back.
 
+use std::process::ExitCode;
+
+use functions::log;
+use functions::run::run;
 use functions::websocket::{Answer, WebSocketEvent};
-use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use shared::config::variable::{LATER_QUEUE_URL, WEBHOOK_QUEUE_URL};
 use shared::deployment::Deployment;
 use shared::message::{self, Message};
 
 async fn receive(deployment: &Deployment, event: WebSocketEvent) -> Result<Answer, Diagnostic> {
+    log::about(&event.request_context.connection_id);
     let message = Message {
         id: event.request_context.connection_id,
         at: event.request_context.request_time_epoch,
@@ -18,11 +23,11 @@ async fn receive(deployment: &Deployment, event: WebSocketEvent) -> Result<Answe
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
     let deployment = &Deployment::new(&functions::start_with(&[
         LATER_QUEUE_URL,
         WEBHOOK_QUEUE_URL,
     ]));
     let handler = |event: LambdaEvent<WebSocketEvent>| receive(deployment, event.payload);
-    lambda_runtime::run(service_fn(handler)).await
+    run(deployment, service_fn(handler)).await
 }

@@ -1,7 +1,10 @@
 //! The Pusher HTTP API: publishing, and asking what is published to. It publishes from inside AWS, too.
 
+use std::process::ExitCode;
+
 use functions::http::{self, answered, idempotency_key, received_at, respond, signed};
 use functions::invocation::{Invocation, Publication};
+use functions::run::run;
 use lambda_http::{Body, Request, Response, service_fn};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent};
 use serde_json::value::RawValue;
@@ -69,7 +72,7 @@ async fn invoked(
     match event.payload {
         Invocation::Request(request) => {
             let handler = service_fn(|request| async move {
-                Ok::<_, Error>(respond(requested(deployment, request).await))
+                Ok::<_, Error>(respond(deployment, requested(deployment, request).await))
             });
             http::answer(handler, *request, event.context)
                 .await
@@ -77,14 +80,14 @@ async fn invoked(
         }
         Invocation::Publication(publication) => published(deployment, &publication)
             .await
-            .map_err(|error| functions::not_done(&error)),
+            .map_err(|error| functions::not_done(deployment, &error)),
     }
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
     let config = functions::start_with(&[LATER_QUEUE_URL, WEBHOOK_QUEUE_URL]);
     let deployment = &Deployment::new(&config);
     let handler = |event: LambdaEvent<Invocation>| invoked(deployment, event);
-    lambda_runtime::run(service_fn(handler)).await
+    run(deployment, service_fn(handler)).await
 }

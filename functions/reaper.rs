@@ -1,6 +1,9 @@
 //! A schedule, every minute: finishes what nobody else has finished.
 
-use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
+use std::process::ExitCode;
+
+use functions::run::run;
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde::de::IgnoredAny;
 use shared::config::variable::{LATER_QUEUE_URL, WEBHOOK_QUEUE_URL};
@@ -14,7 +17,7 @@ struct Answer {
     failed: u64,
 }
 
-async fn run(deployment: &Deployment) -> Result<Answer, Diagnostic> {
+async fn reap(deployment: &Deployment) -> Result<Answer, Diagnostic> {
     let services = functions::services(deployment).await?;
     // By this machine's clock: a schedule that comes late means what is due by now.
     let Reaped { done, failed } = reap::reap(&services, functions::now()).await;
@@ -23,12 +26,12 @@ async fn run(deployment: &Deployment) -> Result<Answer, Diagnostic> {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
     let deployment = &Deployment::new(&functions::start_with(&[
         LATER_QUEUE_URL,
         WEBHOOK_QUEUE_URL,
     ]));
     // What a schedule says of itself is not needed.
-    let handler = |_: LambdaEvent<IgnoredAny>| run(deployment);
-    lambda_runtime::run(service_fn(handler)).await
+    let handler = |_: LambdaEvent<IgnoredAny>| reap(deployment);
+    run(deployment, service_fn(handler)).await
 }

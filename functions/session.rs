@@ -1,10 +1,12 @@
 //! `POST /pusher/app/{key}/{server}/{session}/{xhr|xhr_streaming|xhr_send}`: pusher-js's own HTTP
 //! transports.
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use functions::browsers::{open, preflight};
 use functions::http::{origin, received_at, respond, run_streaming};
+use functions::log;
 use functions::origin::Origin;
 use functions::streaming::{Streamed, body, whole};
 use lambda_http::http::{HeaderName, HeaderValue, Method, StatusCode, header};
@@ -53,6 +55,9 @@ impl Sessions {
         let knows = |apps: &Apps| apps.by_key(&asked.app_key).is_some();
         let services = &self.deployment.services_where(at, knows).await?;
         let key = self.key.value(at).await?;
+        if let Some(app) = services.apps.by_key(&asked.app_key) {
+            log::about(&asked.connection_id(app, &key));
+        }
         let answer = pickup::answer(services, &key, asked, sent, origin(request), at).await?;
         let mut response = match answer {
             Answer::Taken => {
@@ -72,14 +77,14 @@ impl Sessions {
             whole(preflight())
         } else {
             let received = self.receive(&request).await;
-            received.unwrap_or_else(|error| whole(respond(Err(error))))
+            received.unwrap_or_else(|error| whole(respond(&self.deployment, Err(error))))
         };
         Ok(open(response))
     }
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
     let config = functions::start_with(&[LATER_QUEUE_URL, OWN_KEY, WEBHOOK_QUEUE_URL]);
     let sessions = &Sessions {
         deployment: Deployment::new(&config),
@@ -87,5 +92,6 @@ async fn main() -> Result<(), Error> {
         origin: Origin::new(&config),
         life: config.stream_life,
     };
-    run_streaming(service_fn(|request| sessions.answer(request))).await
+    let handler = service_fn(|request| sessions.answer(request));
+    run_streaming(&sessions.deployment, handler).await
 }

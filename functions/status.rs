@@ -1,5 +1,7 @@
 //! `GET /status/{key}?channels=…`: the polling fallback.
 
+use std::process::ExitCode;
+
 use functions::browsers::{open, preflight};
 use functions::http::{if_none_match, json, origin, received_at, respond, with};
 use lambda_http::http::{HeaderValue, Method, StatusCode, header};
@@ -69,7 +71,7 @@ async fn answered(
     let mut response = if request.method() == Method::OPTIONS {
         preflight()
     } else {
-        respond(poll(deployment, key, &request).await)
+        respond(deployment, poll(deployment, key, &request).await)
     };
     let headers = response.headers_mut();
     headers.entry(header::CACHE_CONTROL).or_insert(OWN);
@@ -77,8 +79,9 @@ async fn answered(
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
     let config = functions::start_with(&[OWN_KEY]);
     let (deployment, key) = (&Deployment::new(&config), &functions::own_key(&config));
-    functions::http::run(service_fn(|request| answered(deployment, key, request))).await
+    let handler = service_fn(|request| answered(deployment, key, request));
+    functions::http::run(deployment, handler).await
 }

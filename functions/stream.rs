@@ -1,5 +1,6 @@
 //! `GET /stream/{key}?channels=…`: server-sent events.
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use functions::browsers::{open, preflight};
@@ -71,14 +72,14 @@ impl Streams {
             whole(preflight())
         } else {
             let begun = self.begin(&request).await;
-            begun.unwrap_or_else(|error| whole(respond(Err(error))))
+            begun.unwrap_or_else(|error| whole(respond(&self.deployment, Err(error))))
         };
         Ok(open(answer))
     }
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
     let config = functions::start_with(&[OWN_KEY]);
     let streams = &Streams {
         deployment: Deployment::new(&config),
@@ -86,5 +87,6 @@ async fn main() -> Result<(), Error> {
         origin: Origin::new(&config),
         life: config.stream_life,
     };
-    run_streaming(service_fn(|request| streams.answer(request))).await
+    let handler = service_fn(|request| streams.answer(request));
+    run_streaming(&streams.deployment, handler).await
 }

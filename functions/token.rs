@@ -1,5 +1,7 @@
 //! `POST /apps/{app_id}/tokens`: issues a token that admits one connection to what it names.
 
+use std::process::ExitCode;
+
 use functions::http::{is_call, json, received_at, respond, signed, with};
 use lambda_http::http::{HeaderValue, StatusCode, header};
 use lambda_http::{Body, Error, Request, Response, service_fn};
@@ -41,10 +43,11 @@ async fn issue(
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
     let config = functions::start();
     let deployment = &Deployment::new(&config);
-    let handler =
-        |request| async move { Ok::<_, Error>(respond(issue(deployment, request).await)) };
-    functions::http::run(service_fn(handler)).await
+    let handler = |request| async move {
+        Ok::<_, Error>(respond(deployment, issue(deployment, request).await))
+    };
+    functions::http::run(deployment, service_fn(handler)).await
 }

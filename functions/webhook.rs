@@ -1,7 +1,10 @@
 //! The queue of webhooks: tells apps' own servers what has happened.
 
+use std::process::ExitCode;
+
 use functions::queue::{Answer, QueueEvent};
-use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
+use functions::run::run;
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use shared::config::variable::{WEBHOOK_DEAD_QUEUE_URL, WEBHOOK_QUEUE_URL};
 use shared::deployment::Deployment;
 use shared::notify::Notifier;
@@ -17,10 +20,10 @@ async fn deliver(
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
     let config = functions::start_with(&[WEBHOOK_QUEUE_URL, WEBHOOK_DEAD_QUEUE_URL]);
     let notifier = &Notifier::new(&config).expect("both queues were asked for");
     let deployment = &Deployment::new(&config);
     let handler = |event: LambdaEvent<QueueEvent>| deliver(deployment, notifier, event.payload);
-    lambda_runtime::run(service_fn(handler)).await
+    run(deployment, service_fn(handler)).await
 }

@@ -28,6 +28,8 @@ mod leaving;
 mod many;
 #[path = "wire/messages.rs"]
 mod messages;
+#[path = "wire/observing.rs"]
+mod observing;
 #[path = "wire/polling.rs"]
 mod polling;
 #[path = "wire/presence.rs"]

@@ -31,10 +31,7 @@ impl Pending {
 
 /// Says what the handler has left in [`Pending`], after the response.
 #[derive(Clone)]
-pub struct GreetLayer {
-    /// Where the handler leaves it.
-    pub pending: Pending,
-}
+pub struct GreetLayer(pub Pending);
 
 impl<S> Layer<S> for GreetLayer {
     type Service = GreetService<S>;
@@ -68,7 +65,7 @@ where
     }
 
     fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
-        let GreetLayer { pending } = self.layer.clone();
+        let GreetLayer(pending) = self.layer.clone();
         let responded = self.inner.call(invocation);
         Box::pin(async move {
             let result = responded.await;

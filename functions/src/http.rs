@@ -2,6 +2,7 @@
 //! response.
 
 use std::convert::Infallible;
+use std::process::ExitCode;
 
 use bytes::Bytes;
 use lambda_http::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -12,6 +13,7 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use shared::answer::Answer;
 use shared::api::SignedRequest;
+use shared::deployment::Deployment;
 use shared::error::{BUSY_MESSAGE, Error, FAULT_MESSAGE, Rejection, chain};
 use shared::time::UnixMillis;
 use tower::{Service, ServiceExt as _};
@@ -35,10 +37,7 @@ const READ: [HeaderName; 5] = [
 ];
 
 /// Runs an HTTP function.
-///
-/// # Errors
-/// When the runtime ends.
-pub async fn run<'a, S>(handler: S) -> Result<(), lambda_http::Error>
+pub async fn run<'a, S>(deployment: &Deployment, handler: S) -> ExitCode
 where
     S: Service<Request, Response = Response<Body>, Error = lambda_http::Error> + 'a,
     S::Future: Send + 'a,
@@ -47,7 +46,7 @@ where
         strip(&mut event.payload);
         event
     });
-    lambda_runtime::run(service).await
+    crate::run::run(deployment, service).await
 }
 
 /// Has a handler answer one request, in the form that API Gateway takes.
@@ -70,10 +69,7 @@ where
 }
 
 /// Runs a function whose responses are streamed.
-///
-/// # Errors
-/// When the runtime ends.
-pub async fn run_streaming<'a, S, B>(handler: S) -> Result<(), lambda_http::Error>
+pub async fn run_streaming<'a, S, B>(deployment: &Deployment, handler: S) -> ExitCode
 where
     S: Service<Request, Response = Response<B>, Error = lambda_http::Error> + 'a,
     S::Future: Send + 'a,
@@ -84,7 +80,7 @@ where
         strip(&mut event.payload);
         event
     });
-    lambda_runtime::run(service).await
+    crate::run::run(deployment, service).await
 }
 
 /// Takes the headers off a request that no function reads:
@@ -214,9 +210,9 @@ pub fn with(mut response: Response<Body>, name: HeaderName, value: HeaderValue) 
     response
 }
 
-/// What the caller is told: its own mistake in words, ours as a constant.
+/// What the caller is told: its own mistake in words, ours as a constant. Either is logged.
 #[must_use]
-pub fn respond(result: Result<Response<Body>, Error>) -> Response<Body> {
+pub fn respond(deployment: &Deployment, result: Result<Response<Body>, Error>) -> Response<Body> {
     #[derive(Serialize)]
     struct Refusal<'a> {
         error: &'a str,
@@ -224,6 +220,7 @@ pub fn respond(result: Result<Response<Body>, Error>) -> Response<Body> {
     match result {
         Ok(response) => response,
         Err(Error::Rejected(rejection)) => {
+            deployment.refused(&rejection);
             let status = StatusCode::from_u16(rejection.status());
             let refusal = json(
                 status.unwrap_or(StatusCode::BAD_REQUEST),
@@ -237,7 +234,11 @@ pub fn respond(result: Result<Response<Body>, Error>) -> Response<Body> {
             }
         }
         Err(Error::Fault(fault)) => {
-            tracing::error!(error = chain(&fault), "failed");
+            tracing::error!(
+                error_type = fault.error_type(),
+                error = chain(&fault),
+                "failed"
+            );
             if fault.is_throttled() {
                 let busy = Refusal {
                     error: BUSY_MESSAGE,

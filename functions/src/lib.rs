@@ -1,12 +1,14 @@
-//! What the function binaries have in common: how one starts, the shapes of API Gateway's and SQS's
+//! What the function binaries have in common: how one starts and runs, its log, the shapes of API Gateway's and SQS's
 //! events, how a result becomes a response, and the greeting that follows one.
 
 pub mod browsers;
 pub mod greet;
 pub mod http;
 pub mod invocation;
+pub mod log;
 pub mod origin;
 pub mod queue;
+pub mod run;
 pub mod streaming;
 pub mod websocket;
 
@@ -14,13 +16,12 @@ use std::time::SystemTime;
 
 use lambda_runtime::Diagnostic;
 use shared::aws::Services;
-use shared::config::Config;
+use shared::config::{Config, DEFAULT_LOG_FILTER};
 use shared::deployment::Deployment;
-use shared::error::{Error, FAULT_MESSAGE, Fault, chain};
+use shared::error::{Error, ErrorType, FAULT_MESSAGE, Fault, chain};
 use shared::kept::Kept;
 use shared::secret::OwnKey;
 use shared::time::UnixMillis;
-use tracing_subscriber::EnvFilter;
 
 /// The name of each function: its binary, its Lambda, its row in the template.
 pub const FUNCTIONS: [&str; 11] = [
@@ -50,19 +51,13 @@ pub fn start() -> Config {
 pub fn start_with(also: &[&'static str]) -> Config {
     match Config::from_env(also) {
         Ok(config) => {
-            let filter = EnvFilter::builder().parse_lossy(&config.log_filter);
-            tracing_subscriber::fmt()
-                .json()
-                .flatten_event(true)
-                .with_env_filter(filter)
-                .with_current_span(false)
-                .with_span_list(false)
-                .with_ansi(false)
-                .init();
+            log::start(&config.log_filter);
             config
         }
         Err(problems) => {
-            eprintln!("{problems}");
+            log::start(DEFAULT_LOG_FILTER);
+            let error_type = ErrorType::ConfigIncomplete.name();
+            tracing::error!(error_type, error = %problems, "not started");
             std::process::exit(1)
         }
     }
@@ -99,18 +94,8 @@ pub fn now() -> UnixMillis {
 /// stable, so that an alarm can filter on it.
 #[must_use]
 pub fn failed(fault: &Fault) -> Diagnostic {
-    tracing::error!(error = chain(fault), "failed");
-    let error_type = match fault {
-        Fault::Table { .. } => "TableUnavailable",
-        Fault::Row { .. } => "RowUnreadable",
-        Fault::Gateway { .. } => "ConnectionsUnavailable",
-        Fault::Invoke(_) => "InvocationRefused",
-        Fault::Queue(_) => "QueueUnavailable",
-        Fault::Task(_) => "TaskUnreadable",
-        Fault::Secret(_) => "SecretUnavailable",
-        Fault::Random(_) => "NoRandomBytes",
-        Fault::SerialLost => "SerialLost",
-    };
+    let error_type = fault.error_type();
+    tracing::error!(error_type, error = chain(fault), "failed");
     Diagnostic {
         error_type: error_type.to_owned(),
         error_message: FAULT_MESSAGE.to_owned(),
@@ -120,13 +105,15 @@ pub fn failed(fault: &Fault) -> Diagnostic {
 /// Why an invocation has no result: a rejection in words for whoever has made it, a fault as
 /// [`failed`].
 #[must_use]
-pub fn not_done(error: &Error) -> Diagnostic {
+pub fn not_done(deployment: &Deployment, error: &Error) -> Diagnostic {
     match error {
-        // The runtime logs it.
-        Error::Rejected(rejection) => Diagnostic {
-            error_type: "Rejected".to_owned(),
-            error_message: rejection.to_string(),
-        },
+        Error::Rejected(rejection) => {
+            deployment.refused(rejection);
+            Diagnostic {
+                error_type: "Rejected".to_owned(),
+                error_message: rejection.to_string(),
+            }
+        }
         Error::Fault(fault) => failed(fault),
     }
 }

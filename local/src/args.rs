@@ -50,6 +50,14 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub data: Option<PathBuf>,
 
+    /// What the functions log, as their variable `RUST_LOG` has it.
+    #[arg(long, value_name = "FILTER")]
+    pub log: Option<String>,
+
+    /// Has the functions print what they count, under this namespace of CloudWatch's.
+    #[arg(long, value_name = "NAMESPACE")]
+    pub metrics: Option<String>,
+
     /// Does not show what the functions log.
     #[arg(long)]
     pub quiet: bool,

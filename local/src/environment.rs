@@ -82,12 +82,12 @@ fn spawn(settings: &Settings, name: &'static str, id: &str) -> std::io::Result<C
         .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")
         .env("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{name}"))
         .env("AWS_LAMBDA_LOG_STREAM_NAME", id)
-        .envs(settings.variables(Some((name, id))))
         .envs(
             ["RUST_BACKTRACE", variable::LOG]
                 .into_iter()
                 .filter_map(|name| Some((name, std::env::var_os(name)?))),
         )
+        .envs(settings.variables(Some((name, id))))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -63,25 +63,35 @@ impl System {
             None
         };
         let faults_address = faults.as_ref().map(|(_, address)| *address);
+        let mut variables = vec![
+            (variable::APPS, apps_json),
+            (variable::TABLE_NAME, table::TABLE_NAME.to_owned()),
+            (variable::GREET_VIA, args.greet_via.as_str().to_owned()),
+            (
+                variable::CONNECTION_LIFE,
+                args.connection_life_secs().to_string(),
+            ),
+            (variable::PROBE, args.probe.to_string()),
+            (variable::STREAM_LIFE, args.stream_life.to_string()),
+            (variable::OWN_KEY, OWN_KEY.to_owned()),
+            (variable::WEBHOOKS_TO, args.webhooks_to.as_str().to_owned()),
+            (
+                variable::WEBHOOK_PATIENCE,
+                args.webhook_patience.to_string(),
+            ),
+        ];
+        let optional = [
+            (variable::LOG, &args.log),
+            (variable::METRICS_NAMESPACE, &args.metrics),
+        ];
+        variables.extend(
+            optional
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value.clone()?))),
+        );
         let settings = Settings {
             folder,
-            variables: vec![
-                (variable::APPS, apps_json),
-                (variable::TABLE_NAME, table::TABLE_NAME.to_owned()),
-                (variable::GREET_VIA, args.greet_via.as_str().to_owned()),
-                (
-                    variable::CONNECTION_LIFE,
-                    args.connection_life_secs().to_string(),
-                ),
-                (variable::PROBE, args.probe.to_string()),
-                (variable::STREAM_LIFE, args.stream_life.to_string()),
-                (variable::OWN_KEY, OWN_KEY.to_owned()),
-                (variable::WEBHOOKS_TO, args.webhooks_to.as_str().to_owned()),
-                (
-                    variable::WEBHOOK_PATIENCE,
-                    args.webhook_patience.to_string(),
-                ),
-            ],
+            variables,
             overriding: args.env.clone(),
             endpoints: Endpoints {
                 table: table_address,

@@ -21,6 +21,7 @@ use crate::error::{Fault, Rejection, chain};
 use crate::frame;
 use crate::lifecycle;
 use crate::limits::{GREETING_PATIENCE, GREETING_PAUSES};
+use crate::metrics::Count;
 use crate::reading::ReaderId;
 use crate::socket_id::{ConnectionId, SocketId};
 use crate::time::UnixMillis;
@@ -104,7 +105,10 @@ pub async fn admit(
                 ..greeting
             })
         }
-        Admission::Refused(rejection) => Some(Greeting::refuse(id, &rejection)),
+        Admission::Refused(rejection) => {
+            services.refused(&rejection);
+            Some(Greeting::refuse(id, &rejection))
+        }
         Admission::Overtaken => None,
     })
 }
@@ -165,7 +169,10 @@ pub(crate) async fn decide(
     };
     Ok(match services.table.record_connection(new).await? {
         Recorded::Overtaken => Admission::Overtaken,
-        Recorded::Yes => Admission::In(displaced),
+        Recorded::Yes => {
+            services.metrics.add(Count::Connections, 1);
+            Admission::In(displaced)
+        }
     })
 }
 
@@ -198,7 +205,7 @@ pub async fn greet(services: &Services, greeting: Greeting, now: UnixMillis) {
                 break;
             }
             Posted::Failed(fault) => {
-                tracing::error!(connection_id = %id, error = chain(&fault), "not greeted");
+                tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "not greeted");
                 break;
             }
         }
@@ -242,7 +249,7 @@ impl Displaced {
                 },
             };
             if let Err(fault) = ended {
-                tracing::error!(connection_id = %id, error = chain(&fault), "displaced connection not forgotten");
+                tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "displaced connection not forgotten");
                 return;
             }
         }
@@ -251,7 +258,11 @@ impl Displaced {
             .release_token(&self.token_digest, &self.ids)
             .await;
         if let Err(fault) = released {
-            tracing::error!(error = chain(&fault), "token not released");
+            tracing::error!(
+                error_type = fault.error_type(),
+                error = chain(&fault),
+                "token not released"
+            );
         }
     }
 }

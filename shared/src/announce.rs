@@ -181,7 +181,7 @@ async fn reached(services: &Services, id: &ConnectionId, payload: &Payload) -> b
         Recipient::Served => true,
         Recipient::Gone => false,
         Recipient::Failed(fault) => {
-            tracing::error!(connection_id = %id, error = chain(&fault), "not told");
+            tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "not told");
             true
         }
     }

@@ -74,7 +74,7 @@ pub(crate) async fn join(
                 .iter()
                 .any(|answered| answered.id == *join.id && answered.op == join.op) =>
         {
-            tracing::error!(channel = %join.of.channel, error = chain(&fault), "announced, not noted");
+            tracing::error!(channel = %join.of.channel, error_type = fault.error_type(), error = chain(&fault), "announced, not noted");
             Ok(())
         }
         outcome => outcome,
@@ -175,7 +175,7 @@ pub(crate) async fn give_up(
     if let Some(lease) = lease
         && let Err(fault) = settle(services, of, lease, now).await.outcome
     {
-        tracing::error!(channel = %of.channel, error = chain(&fault), "lease not given back");
+        tracing::error!(channel = %of.channel, error_type = fault.error_type(), error = chain(&fault), "lease not given back");
     }
 }
 
@@ -286,7 +286,7 @@ pub(crate) async fn while_renewing<T>(
             Ok(true) => {}
             Ok(false) => return Ok(None),
             Err(fault) => {
-                tracing::warn!(lease = ?on, error = chain(&fault), "lease not renewed");
+                tracing::warn!(lease = ?on, error_type = fault.error_type(), error = chain(&fault), "lease not renewed");
             }
         }
     }

@@ -17,7 +17,8 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use crate::app::Apps;
 use crate::config::{AwsKeys, Config, Lives};
-use crate::error::Fault;
+use crate::error::{Fault, Rejection};
+use crate::metrics::{Count, Metrics};
 use crate::task::Task;
 use crate::time::UnixMillis;
 
@@ -40,6 +41,8 @@ pub struct Services {
     pub later: Option<queue::Queue>,
     /// What webhooks are to be told.
     pub webhooks: webhooks::Noted,
+    /// What is counted.
+    pub metrics: Metrics,
 }
 
 impl Services {
@@ -53,7 +56,18 @@ impl Services {
             connections: connections::Connections::new(config),
             later: queue::Queue::later(config),
             webhooks: webhooks::Noted::new(config),
+            metrics: Metrics::new(
+                config.metrics_namespace.clone(),
+                config.function_name.clone(),
+            ),
         }
+    }
+
+    /// Counts and logs that a rule was broken: by its name, since its text may hold what the caller
+    /// sent.
+    pub fn refused(&self, rejection: &Rejection) {
+        self.metrics.add(Count::Refused, 1);
+        tracing::info!(rejection = rejection.name(), "refused");
     }
 
     /// Leaves something to be done by `fanout`, once `delay` is over: at least once. One message.

@@ -14,6 +14,9 @@ use crate::settings::Settings;
 use crate::socket_id::Transport;
 use crate::time::UnixMillis;
 
+/// What is logged unless something else is wanted.
+pub const DEFAULT_LOG_FILTER: &str = "info";
+
 /// How a connection is greeted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GreetVia {
@@ -131,6 +134,8 @@ pub struct Config {
     pub aws_keys: AwsKeys,
     /// The function's own name, to invoke itself.
     pub function_name: String,
+    /// The namespace of the metrics; `None`: there are none.
+    pub metrics_namespace: Option<String>,
     /// What is logged.
     pub log_filter: String,
 }
@@ -263,7 +268,8 @@ impl Config {
                 region,
                 aws_keys,
                 function_name,
-                log_filter: lookup(variable::LOG).unwrap_or_else(|| "info".to_owned()),
+                metrics_namespace: lookup(variable::METRICS_NAMESPACE),
+                log_filter: lookup(variable::LOG).unwrap_or_else(|| DEFAULT_LOG_FILTER.to_owned()),
             }),
             Some(_) | None => Err(ConfigProblems(problems)),
         }

@@ -6,16 +6,23 @@ use crate::aws::table::ConnectionRows;
 use crate::aws::{Services, now};
 use crate::error::{Fault, Rejection};
 use crate::limits::SESSION_SILENCE_SECS;
+use crate::metrics::Count;
 use crate::session::Parting;
 use crate::socket_id::{ConnectionId, Transport};
 use crate::time::UnixMillis;
 
 /// Posts a frame to a connection, one attempt: a post, or one write and one read.
 pub(crate) async fn post(services: &Services, id: &ConnectionId, payload: &Payload) -> Posted {
-    match id.transport() {
+    let posted = match id.transport() {
         Transport::Socket => services.connections.post(id, payload).await,
         Transport::Http => put(services, id, payload).await,
+    };
+    match &posted {
+        Posted::Delivered | Posted::Failed(_) => {}
+        Posted::Gone => services.metrics.add(Count::Gone, 1),
+        Posted::Throttled => services.metrics.add(Count::Throttled, 1),
     }
+    posted
 }
 
 /// Whether the connection is there is read at the same time. One that is closed later has the rows that

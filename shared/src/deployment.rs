@@ -4,8 +4,9 @@
 use crate::app::Apps;
 use crate::aws::Services;
 use crate::config::{Config, parse_apps};
-use crate::error::Fault;
+use crate::error::{Fault, Rejection};
 use crate::kept::Kept;
+use crate::metrics::Metrics;
 use crate::time::UnixMillis;
 
 /// The services, and whose they are.
@@ -25,6 +26,17 @@ impl Deployment {
                 parse_apps(json, webhooks_to)
             }),
         }
+    }
+
+    /// What is counted, in all invocations.
+    #[must_use]
+    pub const fn metrics(&self) -> &Metrics {
+        &self.services.metrics
+    }
+
+    /// Counts and logs that a rule was broken, as [`Services::refused`] does.
+    pub fn refused(&self, rejection: &Rejection) {
+        self.services.refused(rejection);
     }
 
     /// What an invocation works on.

@@ -5,6 +5,7 @@
 //! counted, and none of them costs another its copy.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
@@ -17,6 +18,7 @@ use crate::deliver;
 use crate::error::{Fault, chain};
 use crate::lifecycle;
 use crate::limits::{POST_CONCURRENCY, REAPED_INLINE_MAX, THROTTLE_PAUSES};
+use crate::metrics::{Count, Timing};
 use crate::socket_id::{ConnectionId, SocketId};
 use crate::time::UnixMillis;
 
@@ -100,7 +102,11 @@ pub async fn fan_out(services: &Services, fan_out: FanOut<'_>, now: UnixMillis) 
         };
         std::future::ready(wanted)
     });
+    let started = Instant::now();
     let tally = serve_all(services, of, wanted, payload, now).await;
+    services
+        .metrics
+        .took(Timing::FanOutMillis, started.elapsed());
     if tally.met() + passed_over == 0 && subscribers > 0 {
         let correction = Correction {
             seen: subscribers,
@@ -109,7 +115,7 @@ pub async fn fan_out(services: &Services, fan_out: FanOut<'_>, now: UnixMillis) 
         match services.table.correct_count(of, correction).await {
             Ok(vacated_at) => services.vacated(of, vacated_at),
             Err(fault) => {
-                tracing::warn!(channel = %of.channel, error = chain(&fault), "count left too high");
+                tracing::warn!(channel = %of.channel, error_type = fault.error_type(), error = chain(&fault), "count left too high");
             }
         }
     }
@@ -158,17 +164,19 @@ async fn serve_all(
             match found {
                 Ok((shard, row)) => serve(services, Subscriber { of, shard, id: &row.id }, payload, reaped, now).await,
                 Err(fault) => {
-                    tracing::error!(channel = %of.channel, error = chain(&fault), "subscribers not read");
+                    tracing::error!(channel = %of.channel, error_type = fault.error_type(), error = chain(&fault), "subscribers not read");
                     Recipient::Failed(fault)
                 }
             }
         })
         .buffer_unordered(POST_CONCURRENCY);
-    posts
+    let tally = posts
         .fold(Tally::default(), |tally, recipient| {
             std::future::ready(tally.with(&recipient))
         })
-        .await
+        .await;
+    services.metrics.add(Count::Deliveries, tally.served);
+    tally
 }
 
 /// All subscribers, shard after shard and page after page. A page that cannot be read ends its
@@ -225,11 +233,11 @@ async fn serve(
                 lifecycle::abandon_subscriber(services, subscriber, now).await
             };
             if let Err(fault) = forgotten {
-                tracing::error!(connection_id = %subscriber.id, error = chain(&fault), "gone but not reaped");
+                tracing::error!(connection_id = %subscriber.id, error_type = fault.error_type(), error = chain(&fault), "gone but not reaped");
             }
         }
         Recipient::Failed(fault) => {
-            tracing::error!(connection_id = %subscriber.id, error = chain(fault), "not delivered");
+            tracing::error!(connection_id = %subscriber.id, error_type = fault.error_type(), error = chain(fault), "not delivered");
         }
     }
     recipient

@@ -112,7 +112,12 @@ impl<T: Clone> Kept<T> {
                 Ok(known.value.insert(value).clone())
             }
             (Err(fault), Some(last)) => {
-                tracing::warn!(error = chain(&fault), "a secret is still the last one");
+                let error_type = fault.error_type();
+                tracing::error!(
+                    error_type,
+                    error = chain(&fault),
+                    "a secret stays what it was"
+                );
                 Ok(last)
             }
             (Err(fault), None) => Err(fault),

@@ -34,7 +34,12 @@ pub async fn perform_all(
         match Task::parse(&body) {
             Ok(task) => asked.entry(task).or_default().push(id),
             Err(fault) => {
-                tracing::error!(message_id = id, error = chain(&fault), "not understood");
+                tracing::error!(
+                    message_id = id,
+                    error_type = fault.error_type(),
+                    error = chain(&fault),
+                    "not understood"
+                );
                 failed.push(id);
             }
         }
@@ -44,7 +49,7 @@ pub async fn perform_all(
             match perform(services, &task, now).await {
                 Ok(()) => Vec::new(),
                 Err(fault) => {
-                    tracing::error!(task = ?task, error = chain(&fault), "not done");
+                    tracing::error!(message_ids = ?ids, error_type = fault.error_type(), error = chain(&fault), "not done");
                     ids
                 }
             }

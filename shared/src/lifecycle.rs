@@ -39,7 +39,7 @@ pub(crate) async fn close(
 ) -> bool {
     let closed = deliver::close(services, id, reason).await;
     if let Err(fault) = &closed {
-        tracing::error!(connection_id = %id, error = chain(fault), "not closed");
+        tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(fault), "not closed");
     }
     closed.is_ok()
 }
@@ -236,7 +236,7 @@ pub(crate) async fn count_out(
             lease
         }
         Err(fault) => {
-            tracing::warn!(channel = %of.channel, error = chain(&fault), "count left too high");
+            tracing::warn!(channel = %of.channel, error_type = fault.error_type(), error = chain(&fault), "count left too high");
             None
         }
     }

@@ -276,6 +276,14 @@ pub const WEBHOOK_ANSWER_MAX_BYTES: usize = 16_384;
 /// How long an operation waits for what it tells webhooks to be queued.
 pub const WEBHOOK_QUEUE_PATIENCE: Duration = Duration::from_secs(2);
 
+// ---- metrics ------------------------------------------------------------------------------
+
+/// Values of one metric in one line (CloudWatch's own limit).
+pub const METRIC_VALUES_MAX: usize = 100;
+/// Durations that are noted in one invocation: a batch to as many channels as may be has that many
+/// fan-outs.
+pub const TIMINGS_MAX: usize = BATCH_EVENTS_MAX * PUBLISH_CHANNELS_MAX;
+
 // ---- queues -------------------------------------------------------------------------------
 
 /// Seconds a message can be delayed, at most (SQS's own limit).

@@ -68,6 +68,7 @@ pub async fn receive(services: &Services, message: Message) {
                     None
                 }
                 Err(Error::Rejected(rejection)) => {
+                    services.refused(&rejection);
                     Some(frame::subscription_error(channel.as_str(), &rejection))
                 }
                 Err(Error::Fault(fault)) => {
@@ -105,7 +106,10 @@ pub async fn receive(services: &Services, message: Message) {
             };
             match relay::relay(services, &id, event, at).await {
                 Ok(()) => None,
-                Err(Error::Rejected(rejection)) => Some(frame::error(&rejection)),
+                Err(Error::Rejected(rejection)) => {
+                    services.refused(&rejection);
+                    Some(frame::error(&rejection))
+                }
                 Err(Error::Fault(fault)) => {
                     logged(&id, &fault);
                     Some(frame::failure())
@@ -115,7 +119,10 @@ pub async fn receive(services: &Services, message: Message) {
         Err(BadFrame {
             rejection,
             subscribing_to,
-        }) => Some(refusal(&rejection, subscribing_to.as_deref())),
+        }) => {
+            services.refused(&rejection);
+            Some(refusal(&rejection, subscribing_to.as_deref()))
+        }
     };
     if let Some(answer) = answer {
         reply::reply(services, &id, answer, at).await;
@@ -135,6 +142,7 @@ async fn sign_in(services: &Services, id: &ConnectionId, request: SignIn, at: Un
             users::tell(services, id, signed_in, at).await;
         }
         Err(Error::Rejected(rejection)) => {
+            services.refused(&rejection);
             // Whether it hears of it or not, it is closed.
             post_to(services, id, &frame::error(&rejection).into()).await;
             if let Err(fault) = lifecycle::drop_connection(services, id, Some(&rejection), at).await
@@ -157,5 +165,5 @@ fn refusal(rejection: &Rejection, subscribing_to: Option<&str>) -> Bytes {
 }
 
 fn logged(id: &ConnectionId, fault: &Fault) {
-    tracing::error!(connection_id = %id, error = chain(fault), "message");
+    tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(fault), "message");
 }

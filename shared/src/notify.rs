@@ -30,7 +30,7 @@ use crate::aws::queue::Queue;
 use crate::aws::table::ChannelKey;
 use crate::aws::{Services, now};
 use crate::config::Config;
-use crate::error::{Fault, chain};
+use crate::error::{ErrorType, Fault, chain};
 use crate::later;
 use crate::limits::{TABLE_CONCURRENCY, WEBHOOK_CONCURRENCY};
 use crate::receiver::{Failure, Receivers};
@@ -96,7 +96,13 @@ impl Notifier {
                     .or_default()
                     .push(HandedOut { id, message }),
                 Err(problem) => {
-                    tracing::error!(message_id = id, problem, "not understood");
+                    let error_type = ErrorType::TaskUnreadable.name();
+                    tracing::error!(
+                        message_id = id,
+                        error_type,
+                        error = problem,
+                        "not understood"
+                    );
                     failed.push(id);
                 }
             }
@@ -155,7 +161,12 @@ impl Notifier {
                 Ok(events) if events.is_empty() => outcomes.push((handed_out, Outcome::Done)),
                 Ok(events) => ready.push((handed_out, events)),
                 Err(fault) => {
-                    tracing::error!(app_id, error = chain(&fault), "not looked at");
+                    tracing::error!(
+                        app_id,
+                        error_type = fault.error_type(),
+                        error = chain(&fault),
+                        "not looked at"
+                    );
                     outcomes.push((handed_out, Outcome::Unknown));
                 }
             }
@@ -233,7 +244,8 @@ impl Notifier {
                 Outcome::Failed(problem) => match message.clone().again(now(), self.patience) {
                     Some(Outgoing { message, delay }) => again.push((id, message.print(), delay)),
                     None => {
-                        tracing::error!(app_id = message.app_id, id = %message.id, problem, "given up");
+                        let error_type = ErrorType::WebhookGivenUp.name();
+                        tracing::error!(app_id = message.app_id, id = %message.id, error_type, error = problem, "given up");
                         dead.push((id, message.dead(&problem).print(), Duration::ZERO));
                     }
                 },
@@ -248,7 +260,11 @@ impl Notifier {
                 .map(|(id, text, delay)| (id, (text, delay)))
                 .unzip();
             if let Err(unsent) = queue.send_all(&sent).await {
-                tracing::error!(error = chain(&unsent.fault), "not put off");
+                tracing::error!(
+                    error_type = unsent.fault.error_type(),
+                    error = chain(&unsent.fault),
+                    "not put off"
+                );
                 stay.extend(unsent.places.into_iter().map(|place| ids[place].clone()));
             }
         }

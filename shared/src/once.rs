@@ -114,6 +114,7 @@ impl Attempt {
         };
         if let Err(fault) = noted {
             tracing::error!(
+                error_type = fault.error_type(),
                 error = chain(&fault),
                 "what an attempt came to is not noted"
             );

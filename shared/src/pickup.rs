@@ -85,7 +85,9 @@ pub async fn answer(
 ) -> Result<Answer, Error> {
     let Some(app) = services.apps.by_key(&request.app_key) else {
         return match request.call {
-            Call::Poll | Call::Stream => Ok(Answer::Lines(refusal(&Rejection::UnknownKey))),
+            Call::Poll | Call::Stream => {
+                Ok(Answer::Lines(refusal(services, &Rejection::UnknownKey)))
+            }
             Call::Send => Err(Rejection::UnknownKey.into()),
         };
     };
@@ -168,7 +170,7 @@ async fn open(
     };
     let displaced = match admission::decide(services, upgrade, at).await? {
         Admission::In(displaced) => displaced,
-        Admission::Refused(rejection) => return Ok(Err(refusal(&rejection))),
+        Admission::Refused(rejection) => return Ok(Err(refusal(services, &rejection))),
         Admission::Overtaken => return Ok(Err(format!("{OPEN}{}", Parting::new(None).line()))),
     };
     let life_secs = services.lives.connection_secs.min(CONNECTION_AGE_MAX_SECS);
@@ -189,7 +191,8 @@ fn greeting(id: &ConnectionId) -> String {
 }
 
 /// A client that may not connect is told why in a frame, as on a socket, and then closed.
-fn refusal(rejection: &Rejection) -> String {
+fn refusal(services: &Services, rejection: &Rejection) -> String {
+    services.refused(rejection);
     let error = frame::error(rejection);
     let told = line([&*String::from_utf8_lossy(&error)]);
     format!("{OPEN}{told}{}", Parting::new(Some(rejection)).line())
@@ -351,7 +354,7 @@ impl Flow {
                     }
                 }
                 Err(fault) => {
-                    tracing::error!(connection_id = %self.reader.id, error = chain(&fault), "stream did not read");
+                    tracing::error!(connection_id = %self.reader.id, error_type = fault.error_type(), error = chain(&fault), "stream did not read");
                     self.faults += 1;
                 }
             }
@@ -390,7 +393,7 @@ impl Flow {
                 Ok(Look::Stale) => return None,
                 Ok(Look::Has(_, _)) => {}
                 Err(fault) => {
-                    tracing::error!(connection_id = %self.reader.id, error = chain(&fault), "stream did not read");
+                    tracing::error!(connection_id = %self.reader.id, error_type = fault.error_type(), error = chain(&fault), "stream did not read");
                 }
             }
             if Instant::now() >= until {
@@ -401,7 +404,7 @@ impl Flow {
         self.over = true;
         let (services, id) = (&self.reader.services, &self.reader.id);
         if let Err(fault) = lifecycle::drop_connection(services, id, None, now()).await {
-            tracing::error!(connection_id = %id, error = chain(&fault), "not forgotten");
+            tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "not forgotten");
         }
         services.tell_webhooks().await;
         Some(Parting::new(None).line())

@@ -13,21 +13,23 @@
 //! idempotency key, `once.rs` says.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::aws::Services;
 use crate::aws::table::{
     Appended, Audience, ChannelKey, LogEntry, NewCached, NextSerial, TakenSerial,
 };
+use crate::aws::{self, Services};
 use crate::channel::Channel;
 use crate::error::{Error, Fault, chain};
 use crate::event::{EventData, EventName};
 use crate::fanout::{self, FanOut};
 use crate::frame;
 use crate::limits::{SERIAL_ATTEMPTS, TABLE_CONCURRENCY};
+use crate::metrics::{Count, Timing};
 use crate::once::Attempt;
 use crate::socket_id::SocketId;
 use crate::time::UnixMillis;
@@ -171,7 +173,10 @@ async fn publish_to(
     let mut outcome = Ok(());
     for numbered in numbered {
         match record(services, app, &of, numbered, attempt, now).await {
-            Ok(numbered) => recorded.push(numbered),
+            Ok(numbered) => {
+                services.metrics.add(Count::Publications, 1);
+                recorded.push(numbered);
+            }
             Err(error) => {
                 outcome = Err(error);
                 break;
@@ -228,7 +233,7 @@ async fn record<'a>(
                 }
             }
             Err(fault) => {
-                tracing::error!(channel = %of.channel, serial = next.serial, error = chain(&fault), "not in the log");
+                tracing::error!(channel = %of.channel, serial = next.serial, error_type = fault.error_type(), error = chain(&fault), "not in the log");
                 return Err(fault.into());
             }
         }
@@ -257,7 +262,7 @@ async fn keep(
         .put_cached(of, last)
         .await
         .inspect_err(|fault| {
-            tracing::error!(channel = %of.channel, serial, error = chain(fault), "not kept");
+            tracing::error!(channel = %of.channel, serial, error_type = fault.error_type(), error = chain(fault), "not kept");
         })
 }
 
@@ -281,5 +286,7 @@ async fn deliver(services: &Services, of: &ChannelKey, numbered: &Numbered<'_>, 
         except,
     };
     let tally = fanout::fan_out(services, fan_out, now).await;
+    let lag = Duration::from_millis(aws::now().millis_since(now));
+    services.metrics.took(Timing::DeliveryLagMillis, lag);
     tracing::info!(channel = %of.channel, serial, served = tally.served, gone = tally.gone, failed = tally.failed, "published");
 }

@@ -57,7 +57,12 @@ async fn reap_shard(services: &Services, shard: u32, now: UnixMillis, started: I
         let page = match services.table.due(shard, now, start).await {
             Ok(page) => page,
             Err(fault) => {
-                tracing::error!(shard, error = chain(&fault), "index not read");
+                tracing::error!(
+                    shard,
+                    error_type = fault.error_type(),
+                    error = chain(&fault),
+                    "index not read"
+                );
                 reaped.failed += 1;
                 return reaped;
             }
@@ -68,7 +73,7 @@ async fn reap_shard(services: &Services, shard: u32, now: UnixMillis, started: I
             match seen_to {
                 Ok(()) => reaped.done += 1,
                 Err(fault) => {
-                    tracing::error!(due = ?due, error = chain(&fault), "stays due");
+                    tracing::error!(due = ?due, error_type = fault.error_type(), error = chain(&fault), "stays due");
                     reaped.failed += 1;
                 }
             }

@@ -18,7 +18,7 @@ pub async fn reply(services: &Services, id: &ConnectionId, answer: Bytes, now: U
     match try_reply(services, id, answer, now).await {
         Ok(served) => served,
         Err(fault) => {
-            tracing::error!(connection_id = %id, error = chain(&fault), "not answered");
+            tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "not answered");
             false
         }
     }
@@ -38,7 +38,7 @@ pub(crate) async fn try_reply(
         Recipient::Served => Ok(true),
         Recipient::Gone => {
             if let Err(fault) = lifecycle::forget(services, id, now).await {
-                tracing::error!(connection_id = %id, error = chain(&fault), "gone but not forgotten");
+                tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "gone but not forgotten");
             }
             Ok(false)
         }
@@ -72,7 +72,7 @@ pub async fn last_event(services: &Services, of: &ChannelKey, now: UnixMillis) -
         }
         Err(fault) => {
             // Whoever is told of a miss asks the app's server, which is right here, too.
-            tracing::error!(channel = %of.channel, error = chain(&fault), "last event not read");
+            tracing::error!(channel = %of.channel, error_type = fault.error_type(), error = chain(&fault), "last event not read");
             frame::cache_miss(&of.channel)
         }
     })
@@ -89,7 +89,7 @@ async fn missed(services: &Services, of: &ChannelKey, now: UnixMillis) {
         Ok(true) => services.happened(of, event),
         Ok(false) => {}
         Err(fault) => {
-            tracing::error!(channel = %of.channel, error = chain(&fault), "webhooks not told of a miss");
+            tracing::error!(channel = %of.channel, error_type = fault.error_type(), error = chain(&fault), "webhooks not told of a miss");
         }
     }
 }

@@ -116,7 +116,7 @@ pub(crate) async fn resume(
             reading.give_up(oldest).await;
         }
         Err(fault) => {
-            tracing::error!(channel = %of.channel, connection_id = %id, error = chain(&fault), "not resumed");
+            tracing::error!(channel = %of.channel, connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "not resumed");
             reading.give_up(None).await;
         }
     }
@@ -330,7 +330,7 @@ impl Reading<'_> {
             Ok(false) => {}
             Err(fault) => {
                 // Its hold ends by itself, but whoever joins again has not to wait for that.
-                tracing::error!(channel = %of.channel, connection_id = %id, error = chain(&fault), "held");
+                tracing::error!(channel = %of.channel, connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "held");
                 reply(services, id, frame::subscription_failure(&of.channel), now).await;
             }
         }

@@ -89,7 +89,11 @@ impl State {
                     }
                 }
                 Err(fault) => {
-                    tracing::error!(error = chain(&fault), "stream did not read");
+                    tracing::error!(
+                        error_type = fault.error_type(),
+                        error = chain(&fault),
+                        "stream did not read"
+                    );
                     self.faults += 1;
                     if self.faults >= FOLLOW_FAULTS_MAX {
                         return None;

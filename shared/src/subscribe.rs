@@ -26,6 +26,7 @@ use crate::channel::{Channel, Kind};
 use crate::error::{Error, Fault, Rejection};
 use crate::lifecycle::{count_out, leave_channel, operation_name};
 use crate::limits::HOLD_SECS;
+use crate::metrics::Count;
 use crate::resume::Resuming;
 use crate::signature;
 use crate::socket_id::{ConnectionId, SocketId};
@@ -191,6 +192,8 @@ async fn put_rows(services: &Services, subscription: Subscription<'_>) -> Result
         .put_subscriber(subscriber, at, expires_at, op, held_until)
         .await?;
     let added = put == SubscriberPut::Added;
+    let subscribes = u64::from(added);
+    services.metrics.add(Count::Subscribes, subscribes);
     let rows_put = |place| RowsPut { place, added };
     match put {
         SubscriberPut::Added => {}

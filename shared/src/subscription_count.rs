@@ -27,7 +27,7 @@ use crate::aws::Services;
 use crate::aws::connections::Payload;
 use crate::aws::table::{Audience, ChannelKey};
 use crate::channel::Kind;
-use crate::error::{Fault, chain};
+use crate::error::{ErrorType, Fault, chain};
 use crate::fanout;
 use crate::frame;
 use crate::lifecycle::operation_name;
@@ -130,7 +130,11 @@ pub(crate) async fn lost(services: &Services, channels: Vec<ChannelKey>, now: Un
         .buffer_unordered(TABLE_CONCURRENCY)
         .for_each(std::future::ready);
     if timeout(PATIENCE, leaving).await.is_err() {
-        tracing::error!("not all subscribers are told how many they are: it takes too long");
+        let error_type = ErrorType::OutOfTime.name();
+        tracing::error!(
+            error_type,
+            "not all subscribers are told how many they are: it takes too long"
+        );
     }
 }
 
@@ -231,7 +235,7 @@ async fn tell(
 }
 
 fn not_told(of: &ChannelKey, fault: &Fault) {
-    tracing::error!(channel = %of.channel, error = chain(fault), "subscribers not told how many they are");
+    tracing::error!(channel = %of.channel, error_type = fault.error_type(), error = chain(fault), "subscribers not told how many they are");
 }
 
 #[cfg(test)]

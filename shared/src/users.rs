@@ -190,7 +190,7 @@ pub async fn tell(services: &Services, id: &ConnectionId, pending: Pending, now:
     let shown = show_watched(services, &of.app_id, id, &watched, now);
     let (settled, shown) = tokio::join!(settled, shown);
     for fault in [settled.err(), shown.err()].into_iter().flatten() {
-        tracing::error!(connection_id = %id, error = chain(&fault), "signed in, not all is told");
+        tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "signed in, not all is told");
     }
 }
 
@@ -389,7 +389,7 @@ async fn tell_watcher(
         Recipient::Failed(fault) => Some(fault),
     };
     if let Some(fault) = failed {
-        tracing::error!(connection_id = %id, error = chain(&fault), "watcher not told");
+        tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "watcher not told");
     }
 }
 

@@ -20,7 +20,7 @@ pub use secrets::SecretsManager;
 pub use session::Session;
 pub use socket::{Socket, inner};
 pub use stream::Stream;
-pub use system::{System, target, workspace};
+pub use system::{System, binary, target, workspace};
 pub use table::Table;
 
 use std::time::Duration;

@@ -62,6 +62,13 @@ fn build() {
     });
 }
 
+/// A function's binary, to be run by itself.
+#[must_use]
+pub fn binary(function: &str) -> Command {
+    build();
+    Command::new(binaries().join(function))
+}
+
 /// The name of a file that nobody else uses.
 fn temporary(extension: &str) -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -276,12 +283,20 @@ impl System {
     /// When there is no such variable.
     #[must_use]
     pub fn variable(&self, name: &str) -> String {
+        let value = self.find_variable(name);
+        value.unwrap_or_else(|| panic!("no {name}"))
+    }
+
+    /// The same, or `None` when there is no such variable.
+    ///
+    /// # Panics
+    /// When the file that they are written to is gone.
+    #[must_use]
+    pub fn find_variable(&self, name: &str) -> Option<String> {
         let variables = fs::read_to_string(&self.env_file).expect("written");
-        let value = variables
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-        let value = value.unwrap_or_else(|| panic!("no {name}"));
-        value.trim_matches('\'').to_owned()
+        let mut lines = variables.lines();
+        let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix('='))?;
+        Some(value.trim_matches('\'').to_owned())
     }
 
     /// Runs the reaper once, and gives how much it has done and what failed.
@@ -307,6 +322,21 @@ impl System {
     #[must_use]
     pub fn log(&self) -> Vec<String> {
         self.log.lock().expect("nobody panics").clone()
+    }
+
+    /// What its functions have written so far: whose, and each line's JSON.
+    ///
+    /// # Panics
+    /// When a line is none.
+    #[must_use]
+    pub fn lines(&self) -> Vec<(String, Value)> {
+        let log = self.log();
+        let lines = log.iter().filter_map(|line| {
+            let (function, line) = line.strip_prefix('[')?.split_once("] ")?;
+            let json: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"));
+            Some((function.to_owned(), json))
+        });
+        lines.collect()
     }
 
     /// Asks it to end, as Ctrl-C does, and waits.

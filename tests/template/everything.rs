@@ -1,5 +1,7 @@
 //! Every use case, taken through everything that it can have to do.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tests::{PATIENCE, Session, Socket, Stream, System};
 
@@ -145,9 +147,10 @@ async fn reading(system: &System, function: &str) {
         if function == "status" {
             let polled = system.poll(&query).await.json();
             let cursor = polled["cursor"].as_str().expect("a cursor").to_owned();
-            system
-                .poll(&format!("channels={channels}&cursor={cursor}"))
-                .await;
+            let query = format!("channels={channels}&cursor={cursor}");
+            while system.poll(&query).await.status == 429 {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
         } else {
             Stream::connected(system, &query, None).await;
         }

@@ -121,9 +121,10 @@ impl Services {
             }
             None => all_lost(&messages, "this function knows no queue".into()),
         };
-        let error = chain(&lost.fault);
+        let (error_type, error) = (lost.fault.error_type(), chain(&lost.fault));
         tracing::error!(
             webhooks_lost = lost.places.len(),
+            error_type,
             error,
             "webhooks not told"
         );

@@ -47,7 +47,9 @@ pub const LAMBDA_ENDPOINT: &str = "AWS_ENDPOINT_URL_LAMBDA";
 pub const SECRETS_ENDPOINT: &str = "AWS_ENDPOINT_URL_SECRETS_MANAGER";
 /// SQS's endpoint; AWS's own when absent.
 pub const SQS_ENDPOINT: &str = "AWS_ENDPOINT_URL_SQS";
-/// What is logged, as `tracing-subscriber` reads it; `info` when absent.
+/// The namespace of the metrics; when absent there are none.
+pub const METRICS_NAMESPACE: &str = "METRICS_NAMESPACE";
+/// What is logged, as `tracing-subscriber` reads it; [`super::DEFAULT_LOG_FILTER`] when absent.
 pub const LOG: &str = "RUST_LOG";
 /// The region, as Lambda sets it.
 pub const REGION: &str = "AWS_REGION";

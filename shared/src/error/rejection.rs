@@ -250,6 +250,18 @@ pub enum Rejection {
     LogOff,
 }
 
+impl Rejection {
+    /// The rule's name, for the log: it holds nothing that the caller sent.
+    #[must_use]
+    pub fn name(&self) -> String {
+        // `Debug` begins with the variant's name.
+        let mut name = format!("{self:?}");
+        let end = name.find(|character: char| !character.is_ascii_alphanumeric());
+        name.truncate(end.unwrap_or(name.len()));
+        name
+    }
+}
+
 /// What the JSON parser says, without the rest of a value that it repeats: however long a request
 /// is, its refusal is short.
 fn brief(problem: &str) -> &str {

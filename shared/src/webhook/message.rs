@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{Event, Webhook};
 use crate::app::App;
+use crate::error::unreadable;
 use crate::limits::{WEBHOOK_HOLD, WEBHOOK_MESSAGE_MAX_BYTES};
 use crate::time::UnixMillis;
 
@@ -107,7 +108,7 @@ impl Message {
     /// # Errors
     /// What is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let message: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let message: Self = serde_json::from_str(text).map_err(|error| unreadable(&error))?;
         if message.v == VERSION {
             Ok(message)
         } else {
