@@ -108,6 +108,7 @@ pub fn failed(fault: &Fault) -> Diagnostic {
         Fault::Queue(_) => "QueueUnavailable",
         Fault::Task(_) => "TaskUnreadable",
         Fault::Secret(_) => "SecretUnavailable",
+        Fault::Overdue => "DeliveryOverdue",
         Fault::Random(_) => "NoRandomBytes",
         Fault::SerialLost => "SerialLost",
     };

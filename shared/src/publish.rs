@@ -3,9 +3,9 @@
 //! # The order of writes, what a half-done one leaves, and who repairs it
 //!
 //! (1) take a serial for each publication, (2) put the publications into their channels' logs, (3) on a
-//! channel that keeps its last event, keep it, (4) post. A crash after (1) leaves serials that
-//! nothing is published under: readers close them after 2 s. A crash after (2) leaves a publication
-//! that polling shows and sockets missed; who joins a cache channel then is shown the one before,
+//! channel that keeps its last event, keep it, (4) post, or queue what is to be posted (`fanout`'s
+//! `dispatch.rs`). A crash after (1) leaves serials that nothing is published under: readers close them
+//! after 2 s. A crash after (2) leaves a publication that polling shows and sockets missed; who joins a cache channel then is shown the one before,
 //! until the next publication. After (3) some sockets missed it. The publisher, who got no answer,
 //! publishes again. Nothing is posted that is not in the log, or not kept where it should be. With
 //! many channels, no log is written before all serials are taken; if a log then fails, what is in one
@@ -25,11 +25,12 @@ use crate::aws::table::{
 use crate::channel::Channel;
 use crate::error::{Error, Fault, chain};
 use crate::event::{EventData, EventName};
-use crate::fanout::{self, FanOut};
+use crate::fanout::{Dispatch, dispatch};
 use crate::frame;
 use crate::limits::{SERIAL_ATTEMPTS, TABLE_CONCURRENCY};
 use crate::once::Attempt;
 use crate::socket_id::SocketId;
+use crate::task::DeliveryName;
 use crate::time::UnixMillis;
 
 /// An event on its way to a channel.
@@ -54,9 +55,10 @@ struct Numbered<'a> {
 
 /// Publishes events and delivers them, those to one channel in their order. One write for a channel and
 /// one for an event, one more for a channel that keeps its last event, and the fan-out's query and
-/// posts where anybody subscribes; a channel that nobody is on costs neither. One write more notes the
+/// posts where anybody subscribes, or the queue's request where many do; a channel that nobody is on costs
+/// neither. One write more notes the
 /// serials of an attempt that is known by its key, or a read a channel if an earlier one has. When it
-/// returns, everything is in a log, and every recipient was served or given up on: publications that
+/// returns, everything is in a log, and every recipient was served or given up on, or is served by the queue: publications that
 /// follow one another arrive in that order. Answers who was there to get each.
 ///
 /// # Errors
@@ -184,7 +186,8 @@ async fn publish_to(
         keep(services, app, &of, last, now).await?;
     }
     for numbered in &recorded {
-        deliver(services, &of, numbered, now).await;
+        // What comes after one that is not on its way must not overtake it.
+        deliver(services, &of, numbered, now).await?;
     }
     outcome
 }
@@ -261,7 +264,13 @@ async fn keep(
         })
 }
 
-async fn deliver(services: &Services, of: &ChannelKey, numbered: &Numbered<'_>, now: UnixMillis) {
+/// Delivers a publication, or queues it to be delivered.
+async fn deliver(
+    services: &Services,
+    of: &ChannelKey,
+    numbered: &Numbered<'_>,
+    now: UnixMillis,
+) -> Result<(), Fault> {
     let Publication {
         name, data, except, ..
     } = numbered.publication;
@@ -269,17 +278,18 @@ async fn deliver(services: &Services, of: &ChannelKey, numbered: &Numbered<'_>, 
         serial, audience, ..
     } = numbered.next;
     if audience.subscribers == 0 {
-        return;
+        return Ok(());
     }
-    let frame = frame::publication(&of.channel, name.as_str(), data.as_str(), serial);
-    let fan_out = FanOut {
+    let publication = Dispatch {
         of,
-        shards: audience.shards,
-        subscribers: audience.subscribers,
-        serial: Some(serial),
-        payload: frame.into(),
+        audience,
+        name: DeliveryName::Serial(serial),
+        frame: frame::publication(&of.channel, name.as_str(), data.as_str(), serial),
         except,
     };
-    let tally = fanout::fan_out(services, fan_out, now).await;
-    tracing::info!(channel = %of.channel, serial, served = tally.served, gone = tally.gone, failed = tally.failed, "published");
+    dispatch(services, publication, now)
+        .await
+        .inspect_err(|fault| {
+            tracing::error!(channel = %of.channel, serial, error = chain(fault), "not delivered");
+        })
 }

@@ -276,12 +276,21 @@ impl System {
     /// When there is no such variable.
     #[must_use]
     pub fn variable(&self, name: &str) -> String {
+        self.find_variable(name)
+            .unwrap_or_else(|| panic!("no {name}"))
+    }
+
+    /// The same, if there is one.
+    ///
+    /// # Panics
+    /// When the variables cannot be read.
+    #[must_use]
+    pub fn find_variable(&self, name: &str) -> Option<String> {
         let variables = fs::read_to_string(&self.env_file).expect("written");
         let value = variables
             .lines()
             .find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-        let value = value.unwrap_or_else(|| panic!("no {name}"));
-        value.trim_matches('\'').to_owned()
+        value.map(|value| value.trim_matches('\'').to_owned())
     }
 
     /// Runs the reaper once, and gives how much it has done and what failed.

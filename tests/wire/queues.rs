@@ -17,7 +17,7 @@ fn later(system: &System, endpoint: &str) -> Queue {
         variable::SQS_ENDPOINT => Some(endpoint.to_owned()),
         variable::FUNCTION_NAME => Some("tests".to_owned()),
         variable::LOG => None,
-        name => Some(system.variable(name)),
+        name => system.find_variable(name),
     };
     let config = Config::from(lookup, &[variable::LATER_QUEUE_URL])
         .map_err(|problems| problems.to_string())
