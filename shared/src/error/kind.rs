@@ -41,6 +41,8 @@ error_types! {
     QueueUnavailable,
     /// A message of a queue does not have the shape that this code writes.
     TaskUnreadable,
+    /// There was no time to deliver to all of a shard; the next attempt goes on there.
+    DeliveryOverdue,
     /// Secrets Manager did not give a secret, or what it gave cannot be read.
     SecretUnavailable,
     /// The operating system gave no random bytes.
@@ -77,6 +79,7 @@ impl Fault {
             Self::Invoke(_) => ErrorType::InvocationRefused,
             Self::Queue(_) => ErrorType::QueueUnavailable,
             Self::Task(_) => ErrorType::TaskUnreadable,
+            Self::Overdue => ErrorType::DeliveryOverdue,
             Self::Secret(_) => ErrorType::SecretUnavailable,
             Self::Random(_) => ErrorType::NoRandomBytes,
             Self::SerialLost => ErrorType::SerialLost,
