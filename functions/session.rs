@@ -8,8 +8,8 @@ use functions::browsers::{open, preflight};
 use functions::http::{origin, received_at, respond, run_streaming};
 use functions::log;
 use functions::origin::Origin;
-use functions::streaming::{Streamed, body, whole};
-use lambda_http::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use functions::streaming::{Streamed, body, headers, whole};
+use lambda_http::http::{HeaderValue, Method, StatusCode};
 use lambda_http::{Body, Error, Request, RequestExt as _, Response, service_fn};
 use shared::app::Apps;
 use shared::config::variable::{FANOUT_QUEUE_URL, LATER_QUEUE_URL, OWN_KEY, WEBHOOK_QUEUE_URL};
@@ -20,21 +20,8 @@ use shared::pickup::{self, Answer};
 use shared::secret::OwnKey;
 use shared::session;
 
-/// Lines, and nothing on the way may keep them or hold them back.
-const HEADERS: [(HeaderName, HeaderValue); 3] = [
-    (
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    ),
-    (
-        header::CACHE_CONTROL,
-        HeaderValue::from_static("no-store, no-transform"),
-    ),
-    (
-        HeaderName::from_static("x-accel-buffering"),
-        HeaderValue::from_static("no"),
-    ),
-];
+/// What its responses are made of.
+const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 struct Sessions {
     deployment: Deployment,
@@ -68,7 +55,7 @@ impl Sessions {
             Answer::Lines(lines) => whole(Response::new(Body::Text(lines))),
             Answer::Stream(reader) => Response::new(body(reader.chunks(self.life))),
         };
-        response.headers_mut().extend(HEADERS);
+        response.headers_mut().extend(headers(CONTENT_TYPE));
         Ok(response)
     }
 

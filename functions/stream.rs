@@ -6,8 +6,8 @@ use std::time::Duration;
 use functions::browsers::{open, preflight};
 use functions::http::{last_event_id, origin, received_at, respond, run_streaming};
 use functions::origin::Origin;
-use functions::streaming::{Streamed, body, whole};
-use lambda_http::http::{HeaderName, HeaderValue, Method, header};
+use functions::streaming::{Streamed, body, headers, whole};
+use lambda_http::http::{HeaderValue, Method};
 use lambda_http::{Error, Request, RequestExt as _, Response, service_fn};
 use shared::app::Apps;
 use shared::config::variable::OWN_KEY;
@@ -18,21 +18,8 @@ use shared::kept::Kept;
 use shared::reading::Asked;
 use shared::secret::OwnKey;
 
-/// Nothing on the way may keep it or hold it back.
-const HEADERS: [(HeaderName, HeaderValue); 3] = [
-    (
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/event-stream"),
-    ),
-    (
-        header::CACHE_CONTROL,
-        HeaderValue::from_static("no-store, no-transform"),
-    ),
-    (
-        HeaderName::from_static("x-accel-buffering"),
-        HeaderValue::from_static("no"),
-    ),
-];
+/// What its responses are made of.
+const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("text/event-stream");
 
 struct Streams {
     deployment: Deployment,
@@ -63,7 +50,7 @@ impl Streams {
         let follower = follow::admit(services, app, &key, asked, Beginning::Now, now).await?;
         let chunks = shared::stream::chunks(services.clone(), follower, self.life);
         let mut response = Response::new(body(chunks));
-        response.headers_mut().extend(HEADERS);
+        response.headers_mut().extend(headers(CONTENT_TYPE));
         Ok(response)
     }
 

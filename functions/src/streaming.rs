@@ -7,7 +7,24 @@ use futures_util::stream::{self, BoxStream};
 use futures_util::{Stream, StreamExt as _};
 use http_body::Frame;
 use http_body_util::StreamBody;
+use lambda_http::http::{HeaderName, HeaderValue, header};
 use lambda_http::{Body, Response};
+
+/// The headers of a response of this type that nothing on the way may keep or hold back.
+#[must_use]
+pub fn headers(content_type: HeaderValue) -> [(HeaderName, HeaderValue); 3] {
+    [
+        (header::CONTENT_TYPE, content_type),
+        (
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("no-store, no-transform"),
+        ),
+        (
+            HeaderName::from_static("x-accel-buffering"),
+            HeaderValue::from_static("no"),
+        ),
+    ]
+}
 
 /// A body that comes bit by bit, and never fails.
 pub type Streamed = StreamBody<BoxStream<'static, Result<Frame<Bytes>, Infallible>>>;
