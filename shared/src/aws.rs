@@ -12,15 +12,17 @@ pub mod webhooks;
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
+use aws_smithy_http_client::tls::{TlsContext, TrustStore};
 use aws_smithy_http_client::{Builder, tls};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use crate::app::Apps;
 use crate::config::{AwsKeys, Config, LargeChannels, Lives};
 use crate::error::{Fault, Rejection};
-use crate::metrics::{Count, Metrics, Timing};
+use crate::metrics::{Count, Metrics};
 use crate::task::Task;
 use crate::time::UnixMillis;
+use crate::tls::AMAZON_ROOTS_PEM;
 
 /// How long one attempt of an SDK call may take: well under every function's timeout, so that a
 /// lost answer still leaves time for another attempt.
@@ -76,12 +78,6 @@ impl Services {
         tracing::info!(rejection = rejection.name(), "refused");
     }
 
-    /// Counts how long after it was accepted something was delivered to the last one.
-    pub fn lagged(&self, accepted_at: UnixMillis) {
-        let lag = Duration::from_millis(now().millis_since(accepted_at));
-        self.metrics.took(Timing::DeliveryLagMillis, lag);
-    }
-
     /// Leaves something to be done by `fanout`, once `delay` is over: at least once. One message.
     ///
     /// # Errors
@@ -120,16 +116,36 @@ fn credentials(keys: &AwsKeys) -> Credentials {
     )
 }
 
-/// An HTTP client for the SDK. A plain endpoint (a workstation's) gets one without TLS, whose
-/// start costs nothing.
+/// An HTTP client for the SDK, which believes AWS's own certificates alone. A plain endpoint (a
+/// workstation's) gets one without TLS.
 fn http_client(endpoint: Option<&str>) -> SharedHttpClient {
     if endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) {
         Builder::new().build_http()
     } else {
+        let roots = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS_PEM);
+        let trust = TlsContext::builder().with_trust_store(roots).build();
         Builder::new()
             .tls_provider(tls::Provider::Rustls(
                 tls::rustls_provider::CryptoMode::Ring,
             ))
+            .tls_context(trust.expect("a trust store is all that it needs"))
             .build_https()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_has_tls_where_it_needs_it() {
+        // It panics if it does not understand the roots.
+        for endpoint in [
+            None,
+            Some("https://dynamodb.us-east-1.amazonaws.com"),
+            Some("http://127.0.0.1:1"),
+        ] {
+            let _ = http_client(endpoint);
+        }
     }
 }

@@ -11,21 +11,22 @@ mod pacer;
 mod shard;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
-use crate::aws::Services;
 use crate::aws::connections::{Payload, Posted};
 use crate::aws::table::{
     ChannelKey, Correction, PageStart, Subscriber, SubscriberRow, SubscribersPage,
 };
+use crate::aws::{self, Services};
 use crate::deliver;
 use crate::error::{Fault, chain};
 use crate::lifecycle;
 use crate::limits::{POST_CONCURRENCY, REAPED_INLINE_MAX, THROTTLE_PAUSES};
 use crate::metrics::{Count, Timing};
 use crate::socket_id::{ConnectionId, SocketId};
+use crate::task::DeliveryName;
 use crate::time::UnixMillis;
 
 pub(crate) use self::dispatch::{Dispatch, dispatch};
@@ -165,6 +166,14 @@ pub async fn fan_out(services: &Services, fan_out: FanOut<'_>, now: UnixMillis) 
     tally
 }
 
+/// Notes how long a publication has taken to come to its last subscriber.
+fn arrived(services: &Services, name: DeliveryName, published_at: UnixMillis) {
+    if name.serial().is_some() {
+        let lag = Duration::from_millis(aws::now().millis_since(published_at));
+        services.metrics.took(Timing::DeliveryLagMillis, lag);
+    }
+}
+
 /// Whether a frame is not for a subscriber: one that has expired, one that reads the log, which has
 /// what has a serial, or the sender.
 fn is_passed_over(
@@ -245,10 +254,8 @@ async fn serve_all(
             std::future::ready(tally.with(&recipient))
         })
         .await;
-    posting
-        .services
-        .metrics
-        .add(Count::Deliveries, tally.served);
+    let metrics = &posting.services.metrics;
+    metrics.add(Count::Deliveries, tally.served);
     tally
 }
 

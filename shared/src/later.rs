@@ -113,10 +113,18 @@ async fn deliver_group(
                 let delivered = deliver_to_shard(services, pacer, delivery, is_repeated, now).await;
                 delivered.inspect_err(|fault| {
                     if matches!(fault, Fault::Overdue) {
-                        tracing::warn!(what, "delivered in part, and to be gone on with");
+                        tracing::warn!(
+                            what,
+                            error_type = fault.error_type(),
+                            "delivered in part, and to be gone on with"
+                        );
                     } else {
-                        let error_type = fault.error_type();
-                        tracing::error!(what, error_type, error = chain(fault), "not delivered");
+                        tracing::error!(
+                            what,
+                            error_type = fault.error_type(),
+                            error = chain(fault),
+                            "not delivered"
+                        );
                     }
                 })
             }

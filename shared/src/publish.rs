@@ -291,9 +291,8 @@ async fn deliver(
         frame: frame::publication(&of.channel, name.as_str(), data.as_str(), serial),
         except,
     };
-    dispatch(services, publication, now)
-        .await
-        .inspect_err(|fault| {
-            tracing::error!(channel = %of.channel, serial, error_type = fault.error_type(), error = chain(fault), "not delivered");
-        })
+    let dispatched = dispatch(services, publication, now).await;
+    dispatched.inspect_err(|fault| {
+        tracing::error!(channel = %of.channel, serial, error_type = fault.error_type(), error = chain(fault), "not delivered");
+    })
 }

@@ -26,7 +26,7 @@ use tower::Service;
 
 use crate::config::{Config, Configured, WebhooksTo};
 use crate::limits::{WEBHOOK_ANSWER_MAX_BYTES, WEBHOOK_CONCURRENCY, WEBHOOK_TIMEOUT};
-use crate::tls;
+use crate::tls::{self, Trust};
 
 /// How we call ourselves, unless the app wants another name.
 const USER_AGENT: HeaderValue = HeaderValue::from_static("lambda-channels");
@@ -64,16 +64,16 @@ impl Receivers {
     pub fn new(config: &Config) -> Self {
         let to = config.webhooks_to;
         // Where the apps are not known yet, some may have such webhooks.
-        let needs_trust = match &config.apps {
-            Configured::Given(apps) => apps.have_encrypted_webhooks(),
-            Configured::Stored(_) => true,
+        let trust = match &config.apps {
+            Configured::Given(apps) if !apps.have_encrypted_webhooks() => Trust::Nobody,
+            Configured::Given(_) | Configured::Stored(_) => Trust::System,
         };
         let mut tcp = HttpConnector::new_with_resolver(Resolver { to });
         tcp.set_nodelay(true);
         tcp.enforce_http(false);
         tcp.set_connect_timeout(Some(WEBHOOK_TIMEOUT));
         let builder =
-            hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls::client(needs_trust));
+            hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls::client(trust));
         let builder = match to {
             WebhooksTo::Public => builder.https_only(),
             WebhooksTo::Any => builder.https_or_http(),

@@ -1,21 +1,78 @@
-//! TLS for what is spoken to outside AWS's own SDK: one provider, and the system's roots.
+//! TLS for what is spoken to: one provider, and whose certificates are believed.
 
 use std::sync::Arc;
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 
-/// A client's side of TLS. Without trust it reads no roots and reaches nobody over TLS: reading them
-/// costs some milliseconds of a cold start, and a workstation may have none.
-pub(crate) fn client(with_trust: bool) -> ClientConfig {
-    let mut roots = RootCertStore::empty();
-    if with_trust {
-        // A root that cannot be read is one that is not trusted; with none at all a request says so.
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    }
+/// The roots that AWS's endpoints are certified by, of Amazon Trust Services: Amazon Root CA 1 to 4,
+/// and Starfield Services Root Certificate Authority - G2, the first of which ends in 2037. To read the system's
+/// 140 instead costs each client some 3 ms of a cold start (`docs/performance.md`).
+pub(crate) const AMAZON_ROOTS_PEM: &str = include_str!("tls/amazon_roots.pem");
+
+/// Whose certificates are believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// Nobody's: nothing is spoken to over TLS.
+    Nobody,
+    /// AWS's.
+    Aws,
+    /// Those that this system believes.
+    System,
+}
+
+/// A client's side of TLS.
+pub(crate) fn client(trust: Trust) -> ClientConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("ring has the ciphers of TLS 1.2 and 1.3")
-        .with_root_certificates(roots)
+        .with_root_certificates(roots(trust))
         .with_no_client_auth()
+}
+
+fn roots(trust: Trust) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    match trust {
+        Trust::Nobody => {}
+        Trust::Aws => {
+            let certificates = CertificateDer::pem_slice_iter(AMAZON_ROOTS_PEM.as_bytes());
+            roots.add_parsable_certificates(certificates.map_while(Result::ok));
+        }
+        // A root that cannot be read is one that is not trusted; with none at all a request says so.
+        Trust::System => {
+            let certificates = rustls_native_certs::load_native_certs().certs;
+            roots.add_parsable_certificates(certificates);
+        }
+    }
+    roots
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_roots_of_aws_are_read() {
+        let names = |roots: RootCertStore| {
+            let subjects = roots.roots.iter().map(|root| root.subject.to_vec());
+            let names: Vec<String> = subjects
+                .map(|subject| String::from_utf8_lossy(&subject).into_owned())
+                .collect();
+            names
+        };
+        let aws = names(roots(Trust::Aws));
+        for name in [
+            "Amazon Root CA 1",
+            "Amazon Root CA 2",
+            "Amazon Root CA 3",
+            "Amazon Root CA 4",
+            "Starfield Services Root Certificate Authority - G2",
+        ] {
+            assert!(aws.iter().any(|subject| subject.contains(name)), "{name}");
+        }
+        assert_eq!(aws.len(), 5);
+        assert!(roots(Trust::Nobody).is_empty());
+    }
 }

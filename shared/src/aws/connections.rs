@@ -25,7 +25,7 @@ use crate::config::Config;
 use crate::error::Fault;
 use crate::limits::{POST_CONCURRENCY, POST_TIMEOUT};
 use crate::socket_id::ConnectionId;
-use crate::tls;
+use crate::tls::{self, Trust};
 
 /// How long a kept connection may idle before a new one is opened instead. Short, because a
 /// frozen Lambda does not see the other end close it.
@@ -239,9 +239,13 @@ impl Connections {
 
 /// TLS, or none for a plain endpoint.
 fn connector(endpoint: &Uri, tcp: HttpConnector) -> HttpsConnector<HttpConnector> {
-    let plain = endpoint.scheme() == Some(&http::uri::Scheme::HTTP);
+    let trust = if endpoint.scheme() == Some(&http::uri::Scheme::HTTP) {
+        Trust::Nobody
+    } else {
+        Trust::Aws
+    };
     hyper_rustls::HttpsConnectorBuilder::new()
-        .with_tls_config(tls::client(!plain))
+        .with_tls_config(tls::client(trust))
         .https_or_http()
         .enable_http1()
         .wrap_connector(tcp)

@@ -41,8 +41,6 @@ error_types! {
     QueueUnavailable,
     /// A message of a queue does not have the shape that this code writes.
     TaskUnreadable,
-    /// There was no time to deliver to all of a shard; the next attempt goes on there.
-    DeliveryOverdue,
     /// Secrets Manager did not give a secret, or what it gave cannot be read.
     SecretUnavailable,
     /// The operating system gave no random bytes.
@@ -79,8 +77,8 @@ impl Fault {
             Self::Invoke(_) => ErrorType::InvocationRefused,
             Self::Queue(_) => ErrorType::QueueUnavailable,
             Self::Task(_) => ErrorType::TaskUnreadable,
-            Self::Overdue => ErrorType::DeliveryOverdue,
             Self::Secret(_) => ErrorType::SecretUnavailable,
+            Self::Overdue => ErrorType::OutOfTime,
             Self::Random(_) => ErrorType::NoRandomBytes,
             Self::SerialLost => ErrorType::SerialLost,
         };

@@ -19,7 +19,7 @@
 
 use bytes::Bytes;
 
-use super::{FanOut, fan_out};
+use super::{FanOut, arrived, fan_out};
 use crate::aws::Services;
 use crate::aws::queue::FifoMessage;
 use crate::aws::table::{Audience, ChannelKey};
@@ -79,7 +79,7 @@ pub(crate) async fn dispatch(
         except,
     };
     let tally = fan_out(services, fan_out_of, now).await;
-    services.lagged(now);
+    arrived(services, name, now);
     tracing::info!(%channel, %name, served = tally.served, gone = tally.gone, failed = tally.failed, "published");
     Ok(())
 }

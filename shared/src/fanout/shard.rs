@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use tokio::time::Instant;
 
-use super::{Pacer, Posting, Tally, is_passed_over, none_left, serve_all};
+use super::{Pacer, Posting, Tally, arrived, is_passed_over, none_left, serve_all};
 use crate::aws::Services;
 use crate::aws::connections::Payload;
 use crate::aws::table::{ChannelKey, Correction, DeliveryKey, ShardPage, SubscriberRow};
@@ -95,10 +95,9 @@ pub(crate) async fn deliver_to_shard(
         services.table.note_progress(key, &last, now).await?;
         page = next?;
     }
-    services
-        .metrics
-        .took(Timing::FanOutMillis, started.elapsed());
-    services.lagged(delivery.at);
+    let metrics = &services.metrics;
+    metrics.took(Timing::FanOutMillis, started.elapsed());
+    arrived(services, delivery.name, delivery.at);
     tracing::info!(channel = %of.channel, shard = delivery.shard, name = %delivery.name, served = tally.served, gone = tally.gone, failed = tally.failed, "delivered");
     if met == 0 && !is_resumed {
         correct(services, of, &delivery).await;
