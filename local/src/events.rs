@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use ::http::{HeaderMap, HeaderName, HeaderValue};
 
 pub use self::http::{HttpContext, HttpResponse, Route, http};
-pub use queue::{body_digest, failed, queue};
+pub use queue::{body_digest, failed, queue, sequence_number};
 pub use schedule::scheduled;
 pub use websocket::ConnectionContext;
 

@@ -70,7 +70,7 @@ pub enum Fault {
     Fail,
     /// It never arrives, and nothing says so.
     Silence,
-    /// Half of a batch is carried out, and the rest handed back. DynamoDB only.
+    /// Half of a batch is carried out, and the rest handed back. DynamoDB and SQS only.
     Partly,
     /// It waits until the rules change, and is then carried out.
     Hold,

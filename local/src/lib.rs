@@ -14,7 +14,7 @@
 //! | [`host`], [`function`], [`environment`], [`runtime_api`] | the functions: their queues, their processes, and what those speak |
 //! | [`routes`], [`gateway`], [`http_api`], [`upgrade`], [`websocket`] | the public port |
 //! | [`connections`], [`internal`] | `@connections` and the Invoke API, for the functions alone |
-//! | [`queue`], [`queues`], [`sqs`], [`mapping`] | SQS: the queues and what one does (pure), using them, sending, and what Lambda does with what was sent |
+//! | [`queue`], [`fifo`], [`queues`], [`sqs`], [`mapping`] | SQS: the queues and what one of each kind does (pure), using them, sending, and what Lambda does with what was sent |
 //! | [`schedule`] | EventBridge: what is done every minute |
 //! | [`faults`] | what can go wrong on AWS, on demand |
 //! | [`events`] | the shapes of the events, pure |
@@ -29,6 +29,7 @@ pub mod connections;
 pub mod environment;
 pub mod events;
 pub mod faults;
+pub mod fifo;
 pub mod function;
 pub mod function_url;
 pub mod gateway;

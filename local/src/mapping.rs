@@ -8,13 +8,12 @@ use tokio::sync::Semaphore;
 use crate::events;
 use crate::function::Outcome;
 use crate::host::Host;
-use crate::queue::Message;
-use crate::queues::LiveQueue;
+use crate::queues::{Batch, LiveQueue};
 use crate::stop::Stop;
 
 /// Invocations of one mapping at once. Lambda begins with five and takes more when there is more to
 /// do.
-const CONCURRENCY: usize = 4;
+pub(crate) const CONCURRENCY: usize = 4;
 
 /// Works until the system stops. Without the function there is nothing to do.
 pub(crate) async fn run(queue: Arc<LiveQueue>, host: Host, mut stop: Stop) {
@@ -25,24 +24,25 @@ pub(crate) async fn run(queue: Arc<LiveQueue>, host: Host, mut stop: Stop) {
     loop {
         let turn = room.clone().acquire_owned();
         let next = async { (turn.await, queue.receive().await) };
-        let (turn, messages) = tokio::select! {
+        let (turn, batch) = tokio::select! {
             next = next => next,
             () = stop.stopped() => return,
         };
         let (queue, host) = (queue.clone(), host.clone());
         tokio::spawn(async move {
-            invoke(&queue, &host, &messages).await;
+            invoke(&queue, &host, &batch).await;
             drop(turn);
         });
     }
 }
 
-async fn invoke(queue: &LiveQueue, host: &Host, messages: &[Message]) {
+async fn invoke(queue: &LiveQueue, host: &Host, batch: &Batch) {
+    let messages = &batch.messages;
     let event = events::queue(queue.declared.name, messages).to_string();
     let outcome = host.invoke(queue.declared.function, event.into()).await;
     let failed = match &outcome {
         Outcome::Answered(response) => events::failed(response, messages),
         Outcome::Failed(_) | Outcome::Throttled => events::failed(b"", messages),
     };
-    queue.settle(messages, &failed);
+    queue.settle(batch, &failed);
 }

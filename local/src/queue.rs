@@ -6,7 +6,7 @@
 //! passed since it was received. One that was received as often as it may goes to the dead-letter
 //! queue instead of being received once more.
 //!
-//! Only one thing differs from SQS: a message in flight never comes back by itself. Its receiver
+//! [`crate::fifo`] is the other kind. Only one thing differs from SQS: a message in flight never comes back by itself. Its receiver
 //! always says what became of it, and Lambda's own receiver has a function that ends before the
 //! timeout does.
 
@@ -14,11 +14,11 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
 /// Bytes of the messages of one queue, dead ones aside.
-const QUEUE_MAX_BYTES: usize = 256 * 1_024 * 1_024;
+pub(crate) const QUEUE_MAX_BYTES: usize = 256 * 1_024 * 1_024;
 /// Bytes of the messages of one batch: Lambda's limit for an event.
-const BATCH_MAX_BYTES: usize = 6 * 1_024 * 1_024;
+pub(crate) const BATCH_MAX_BYTES: usize = 6 * 1_024 * 1_024;
 /// Dead messages that are kept: the latest.
-const DEAD_MAX: usize = 100;
+pub(crate) const DEAD_MAX: usize = 100;
 
 /// A queue and the function that its messages go to. As in the template, but for the visibility
 /// timeout.
@@ -59,8 +59,49 @@ pub const WEBHOOKS: Declaration = Declaration {
     dead_letter_queue: "webhooks-dead",
 };
 
+/// What goes to large channels, in order.
+pub const FANOUT: Declaration = Declaration {
+    name: "fanout.fifo",
+    function: "fanout",
+    batch_size: 5,
+    visibility: Duration::from_millis(300),
+    max_receive_count: 10,
+    dead_letter_queue: "fanout-dead.fifo",
+};
+
 /// Every queue.
-pub const QUEUES: [&Declaration; 2] = [&LATER, &WEBHOOKS];
+pub const QUEUES: [&Declaration; 3] = [&LATER, &WEBHOOKS, &FANOUT];
+
+impl Declaration {
+    /// Whether it keeps an order: its name says so.
+    #[must_use]
+    pub fn is_fifo(&self) -> bool {
+        self.name.ends_with(".fifo")
+    }
+}
+
+/// The place of a message in an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ordered {
+    /// What it is in order with.
+    pub group: String,
+    /// What it is known by.
+    pub deduplication: String,
+    /// Its number, once it is in the queue.
+    pub number: u64,
+}
+
+impl Ordered {
+    /// The place of a message that is not in a queue yet.
+    #[must_use]
+    pub fn new(group: String, deduplication: String) -> Self {
+        Self {
+            group,
+            deduplication,
+            number: 0,
+        }
+    }
+}
 
 /// A message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +116,8 @@ pub struct Message {
     pub receives: u32,
     /// When it was received first.
     pub first_received_ms: Option<u64>,
+    /// Its place, in a FIFO queue.
+    pub ordered: Option<Ordered>,
 }
 
 impl Message {
@@ -87,6 +130,7 @@ impl Message {
             sent_ms,
             receives: 0,
             first_received_ms: None,
+            ordered: None,
         }
     }
 }

@@ -8,51 +8,130 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use crate::events::Time;
-use crate::queue::{Declaration, Message, QUEUES, Queue};
+use crate::fifo::{FifoQueue, Sent};
+use crate::queue::{Declaration, Message, Ordered, QUEUES, Queue};
+
+/// A queue of either kind.
+enum Kind {
+    Standard(Queue),
+    Fifo(FifoQueue),
+}
+
+impl Kind {
+    fn receive(&mut self, now_ms: u64) -> Vec<Message> {
+        match self {
+            Self::Standard(queue) => queue.receive(now_ms),
+            Self::Fifo(queue) => queue.receive(now_ms),
+        }
+    }
+
+    fn next_due_ms(&self) -> Option<u64> {
+        match self {
+            Self::Standard(queue) => queue.next_due_ms(),
+            Self::Fifo(queue) => queue.next_due_ms(),
+        }
+    }
+
+    fn send_dead(&mut self, message: Message) {
+        match self {
+            Self::Standard(queue) => queue.send_dead(message),
+            Self::Fifo(queue) => queue.send_dead(message),
+        }
+    }
+
+    fn settle(&mut self, batch: &[Message], failed: &[&str], received_ms: u64) {
+        match self {
+            Self::Standard(queue) => {
+                for Message { id, .. } in batch {
+                    if failed.contains(&&**id) {
+                        queue.give_back(id);
+                    } else {
+                        queue.delete(id);
+                    }
+                }
+            }
+            Self::Fifo(queue) => queue.settle(batch, failed, received_ms),
+        }
+    }
+
+    /// How many wait, how many are in flight, and the dead.
+    fn state(&self) -> (usize, usize, Vec<&Message>) {
+        match self {
+            Self::Standard(queue) => (queue.waiting(), queue.in_flight(), queue.dead().collect()),
+            Self::Fifo(queue) => (queue.waiting(), queue.in_flight(), queue.dead().collect()),
+        }
+    }
+}
+
+/// A batch that was received.
+pub struct Batch {
+    /// Its messages.
+    pub messages: Vec<Message>,
+    received_ms: u64,
+}
 
 /// A queue in use.
 pub struct LiveQueue {
     /// What it is.
     pub declared: &'static Declaration,
-    queue: Mutex<Queue>,
+    queue: Mutex<Kind>,
     /// Something came, or came back. One waits for it.
     came: Notify,
 }
 
 impl LiveQueue {
     fn new(declared: &'static Declaration) -> Self {
+        let queue = if declared.is_fifo() {
+            Kind::Fifo(FifoQueue::new(declared))
+        } else {
+            Kind::Standard(Queue::new(declared))
+        };
         Self {
             declared,
-            queue: Mutex::new(Queue::new(declared)),
+            queue: Mutex::new(queue),
             came: Notify::new(),
         }
     }
 
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+    fn queue(&self) -> MutexGuard<'_, Kind> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a message that is due after a delay. `false`: there is no room.
+    /// Takes a message that is due after a delay, or has its place in an order.
     #[must_use]
-    pub fn send(&self, id: String, body: String, delay: Duration) -> bool {
+    pub fn send(&self, id: String, body: String, when: When) -> Sent {
         let now_ms = Time::now().epoch_ms;
-        let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         let message = Message::new(id, body, now_ms);
-        let taken = self.queue().send(message, now_ms.saturating_add(delay_ms));
+        let sent = match (&mut *self.queue(), when) {
+            (Kind::Standard(queue), When::After(delay)) => {
+                let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+                if queue.send(message, now_ms.saturating_add(delay_ms)) {
+                    Sent::Taken(0)
+                } else {
+                    Sent::NoRoom
+                }
+            }
+            (Kind::Fifo(queue), When::InOrder(ordered)) => queue.send(message, ordered, now_ms),
+            (Kind::Standard(_), When::InOrder(_)) | (Kind::Fifo(_), When::After(_)) => Sent::NoRoom,
+        };
         self.came.notify_one();
-        taken
+        sent
     }
 
     /// The next messages, as soon as one is due: a batch at most.
-    pub async fn receive(&self) -> Vec<Message> {
+    pub async fn receive(&self) -> Batch {
         loop {
-            let (batch, due_ms) = {
+            let received_ms = Time::now().epoch_ms;
+            let (messages, due_ms) = {
                 let mut queue = self.queue();
-                let batch = queue.receive(Time::now().epoch_ms);
-                (batch, queue.next_due_ms())
+                let messages = queue.receive(received_ms);
+                (messages, queue.next_due_ms())
             };
-            if !batch.is_empty() {
-                return batch;
+            if !messages.is_empty() {
+                return Batch {
+                    messages,
+                    received_ms,
+                };
             }
             let due = async {
                 match due_ms {
@@ -71,23 +150,20 @@ impl LiveQueue {
     }
 
     /// Says what became of messages that were received.
-    pub fn settle(&self, messages: &[Message], failed: &[&str]) {
-        let mut queue = self.queue();
-        for Message { id, .. } in messages {
-            if failed.contains(&&**id) {
-                queue.give_back(id);
-            } else {
-                queue.delete(id);
-            }
-        }
-        drop(queue);
+    pub fn settle(&self, batch: &Batch, failed: &[&str]) {
+        let Batch {
+            messages,
+            received_ms,
+        } = batch;
+        self.queue().settle(messages, failed, *received_ms);
         self.came.notify_one();
     }
 
     /// What is in it, and what is dead.
     fn shown(&self) -> Value {
         let queue = self.queue();
-        let dead = queue.dead().map(|message| {
+        let (waiting, in_flight, dead) = queue.state();
+        let dead = dead.into_iter().map(|message| {
             json!({
                 "id": message.id,
                 "body": message.body,
@@ -97,12 +173,20 @@ impl LiveQueue {
         });
         json!({
             "name": self.declared.name,
-            "waiting": queue.waiting(),
-            "in_flight": queue.in_flight(),
+            "waiting": waiting,
+            "in_flight": in_flight,
             "dead_letter_queue": self.declared.dead_letter_queue,
             "dead": dead.collect::<Vec<_>>(),
         })
     }
+}
+
+/// When a message is to be handed out.
+pub enum When {
+    /// By a standard queue, after a delay.
+    After(Duration),
+    /// By a FIFO queue, when it is its turn.
+    InOrder(Ordered),
 }
 
 /// What a queue's name stands for.
@@ -115,16 +199,23 @@ pub enum Destination<'a> {
 }
 
 impl Destination<'_> {
-    /// Takes a message that is due after a delay; nobody is handed a dead one. `false`: there is no
-    /// room.
+    /// Whether the queue keeps an order.
     #[must_use]
-    pub fn send(self, id: String, body: String, delay: Duration) -> bool {
+    pub fn is_fifo(self) -> bool {
         match self {
-            Self::Queue(queue) => queue.send(id, body, delay),
+            Self::Queue(of) | Self::DeadLetters(of) => of.declared.is_fifo(),
+        }
+    }
+
+    /// Takes a message; nobody is handed a dead one.
+    #[must_use]
+    pub fn send(self, id: String, body: String, when: When) -> Sent {
+        match self {
+            Self::Queue(queue) => queue.send(id, body, when),
             Self::DeadLetters(of) => {
                 let message = Message::new(id, body, Time::now().epoch_ms);
                 of.queue().send_dead(message);
-                true
+                Sent::Taken(0)
             }
         }
     }

@@ -1,20 +1,25 @@
 //! SQS, the sending side: `SendMessage` and `SendMessageBatch` in the AWS JSON 1.0 protocol. The
 //! receiving side is [`crate::mapping`], as on AWS it is Lambda's.
 
+mod refusal;
+
 use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::events::body_digest;
-use crate::queues::{Destination, Queues};
+use self::refusal::Refusal;
+use crate::events::{body_digest, sequence_number};
+use crate::fifo::Sent;
+use crate::queue::Ordered;
+use crate::queues::{Destination, Queues, When};
 use crate::serve;
 use crate::settings::ACCOUNT_ID;
 
@@ -26,132 +31,20 @@ const DELAY_MAX_SECS: u64 = 900;
 const ENTRIES_MAX: usize = 10;
 /// SQS's limit for an entry's id.
 const ENTRY_ID_MAX_CHARS: usize = 80;
+/// SQS's limit for the names of a group and of a message.
+const ORDER_MAX_CHARS: usize = 128;
 /// More than any valid request has: a byte of a message may be escaped as six.
 pub(crate) const REQUEST_MAX_BYTES: usize = 6 * MESSAGE_MAX_BYTES + 65_536;
 
-/// What is refused, in SQS's words.
-#[derive(Debug, PartialEq, Eq)]
-enum Refusal {
-    NoSuchOperation,
-    Unreadable(String),
-    NoSuchQueue,
-    NoRoom,
-    NoBody,
-    TooLong,
-    Delay(i64),
-    Character,
-    BatchEmpty,
-    BatchTooMany(usize),
-    BatchTooLong(usize),
-    EntryId,
-    EntryIdTwice(String),
-}
-
-impl Refusal {
-    /// The error's shape, and the code by which it was known before there was this protocol.
-    fn names(&self) -> (&'static str, &'static str) {
-        match self {
-            Self::NoSuchOperation => (
-                "com.amazon.coral.service#UnknownOperationException",
-                "InvalidAction",
-            ),
-            Self::Unreadable(_) => (
-                "com.amazon.coral.service#SerializationException",
-                "MalformedInput",
-            ),
-            Self::NoSuchQueue => (
-                "com.amazonaws.sqs#QueueDoesNotExist",
-                "AWS.SimpleQueueService.NonExistentQueue",
-            ),
-            Self::NoRoom => ("com.amazonaws.sqs#RequestThrottled", "RequestThrottled"),
-            Self::NoBody => (
-                "com.amazon.coral.service#MissingRequiredParameterException",
-                "MissingParameter",
-            ),
-            Self::TooLong | Self::Delay(_) => (
-                "com.amazon.coral.service#InvalidParameterValueException",
-                "InvalidParameterValue",
-            ),
-            Self::Character => (
-                "com.amazonaws.sqs#InvalidMessageContents",
-                "InvalidMessageContents",
-            ),
-            Self::BatchEmpty => (
-                "com.amazonaws.sqs#EmptyBatchRequest",
-                "AWS.SimpleQueueService.EmptyBatchRequest",
-            ),
-            Self::BatchTooMany(_) => (
-                "com.amazonaws.sqs#TooManyEntriesInBatchRequest",
-                "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",
-            ),
-            Self::BatchTooLong(_) => (
-                "com.amazonaws.sqs#BatchRequestTooLong",
-                "AWS.SimpleQueueService.BatchRequestTooLong",
-            ),
-            Self::EntryId => (
-                "com.amazonaws.sqs#InvalidBatchEntryId",
-                "AWS.SimpleQueueService.InvalidBatchEntryId",
-            ),
-            Self::EntryIdTwice(_) => (
-                "com.amazonaws.sqs#BatchEntryIdsNotDistinct",
-                "AWS.SimpleQueueService.BatchEntryIdsNotDistinct",
-            ),
-        }
-    }
-
-    fn message(&self) -> String {
-        match self {
-            Self::NoSuchOperation => {
-                "only SendMessage and SendMessageBatch are available here".to_owned()
-            }
-            Self::Unreadable(problem) => problem.clone(),
-            Self::NoSuchQueue => "The specified queue does not exist.".to_owned(),
-            Self::NoRoom => "the queue is full".to_owned(),
-            Self::NoBody => "The request must contain the parameter MessageBody.".to_owned(),
-            Self::TooLong => format!(
-                "One or more parameters are invalid. Reason: Message must be shorter than {MESSAGE_MAX_BYTES} bytes."
-            ),
-            Self::Delay(secs) => format!(
-                "Value {secs} for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= {DELAY_MAX_SECS}."
-            ),
-            Self::Character => {
-                "Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF".to_owned()
-            }
-            Self::BatchEmpty => "There should be at least one SendMessageBatchRequestEntry in the request.".to_owned(),
-            Self::BatchTooMany(entries) => format!(
-                "Maximum number of entries per request are {ENTRIES_MAX}. You have sent {entries}."
-            ),
-            Self::BatchTooLong(bytes) => format!(
-                "Batch requests cannot be longer than {MESSAGE_MAX_BYTES} bytes. You have sent {bytes} bytes."
-            ),
-            Self::EntryId => format!(
-                "A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most {ENTRY_ID_MAX_CHARS} letters long."
-            ),
-            Self::EntryIdTwice(id) => format!("Id {id} repeated."),
-        }
-    }
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let (shape, code) = self.names();
-        let body = json!({ "__type": shape, "message": self.message() });
-        let mut answer = serve::json(StatusCode::BAD_REQUEST, &body);
-        if let Ok(code) = HeaderValue::from_str(&format!("{code};Sender")) {
-            answer.headers_mut().insert("x-amzn-query-error", code);
-        }
-        answer
-    }
-}
-
-/// What is not named here (attributes, groups) is refused rather than lost.
+/// What is not named here (attributes) is refused rather than lost.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct SendMessage {
     queue_url: String,
     message_body: String,
-    #[serde(default)]
-    delay_seconds: i64,
+    delay_seconds: Option<i64>,
+    message_group_id: Option<String>,
+    message_deduplication_id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -166,8 +59,50 @@ struct SendMessageBatch {
 struct Entry {
     id: String,
     message_body: String,
-    #[serde(default)]
-    delay_seconds: i64,
+    delay_seconds: Option<i64>,
+    message_group_id: Option<String>,
+    message_deduplication_id: Option<String>,
+}
+
+/// When a message is to be handed out, as the request says it.
+struct Place {
+    delay_secs: Option<i64>,
+    group: Option<String>,
+    deduplication: Option<String>,
+}
+
+impl Place {
+    /// What it comes to in a queue of this kind.
+    fn when(self, is_fifo: bool) -> Result<When, Refusal> {
+        if is_fifo {
+            if let Some(secs) = self.delay_secs.filter(|secs| *secs != 0) {
+                return Err(Refusal::Delay(secs));
+            }
+            let named = |parameter, name: String| {
+                let allowed = (1..=ORDER_MAX_CHARS).contains(&name.len())
+                    && name.bytes().all(|byte| byte.is_ascii_graphic());
+                allowed.then_some(name).ok_or(Refusal::OrderName(parameter))
+            };
+            let group = named("MessageGroupId", self.group.ok_or(Refusal::NoGroup)?)?;
+            let deduplication = self.deduplication.ok_or(Refusal::NoDeduplication)?;
+            let deduplication = named("MessageDeduplicationId", deduplication)?;
+            return Ok(When::InOrder(Ordered::new(group, deduplication)));
+        }
+        for (parameter, name) in [
+            ("MessageGroupId", &self.group),
+            ("MessageDeduplicationId", &self.deduplication),
+        ] {
+            if name.is_some() {
+                return Err(Refusal::NoFifo(parameter));
+            }
+        }
+        let secs = self.delay_secs.unwrap_or(0);
+        u64::try_from(secs)
+            .ok()
+            .filter(|secs| *secs <= DELAY_MAX_SECS)
+            .map(|secs| When::After(Duration::from_secs(secs)))
+            .ok_or(Refusal::Delay(secs))
+    }
 }
 
 /// Answers a request of SQS's API.
@@ -208,8 +143,15 @@ fn send(queues: &Queues, body: &[u8]) -> Result<Value, Refusal> {
         queue_url,
         message_body,
         delay_seconds,
+        message_group_id,
+        message_deduplication_id,
     } = read(body)?;
-    enqueue(queue_of(queues, &queue_url)?, message_body, delay_seconds)
+    let place = Place {
+        delay_secs: delay_seconds,
+        group: message_group_id,
+        deduplication: message_deduplication_id,
+    };
+    enqueue(queue_of(queues, &queue_url)?, message_body, place)
 }
 
 fn send_batch(queues: &Queues, body: &[u8]) -> Result<Value, Refusal> {
@@ -218,7 +160,12 @@ fn send_batch(queues: &Queues, body: &[u8]) -> Result<Value, Refusal> {
     check_batch(&entries)?;
     let (mut successful, mut failed) = (Vec::new(), Vec::new());
     for entry in entries {
-        match enqueue(queue, entry.message_body, entry.delay_seconds) {
+        let place = Place {
+            delay_secs: entry.delay_seconds,
+            group: entry.message_group_id,
+            deduplication: entry.message_deduplication_id,
+        };
+        match enqueue(queue, entry.message_body, place) {
             Ok(mut sent) => {
                 sent["Id"] = json!(entry.id);
                 successful.push(sent);
@@ -258,7 +205,7 @@ fn check_batch(entries: &[Entry]) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn enqueue(queue: Destination<'_>, body: String, delay_secs: i64) -> Result<Value, Refusal> {
+fn enqueue(queue: Destination<'_>, body: String, place: Place) -> Result<Value, Refusal> {
     if body.is_empty() {
         return Err(Refusal::NoBody);
     }
@@ -268,18 +215,21 @@ fn enqueue(queue: Destination<'_>, body: String, delay_secs: i64) -> Result<Valu
     if !body.chars().all(is_allowed) {
         return Err(Refusal::Character);
     }
-    let delay = u64::try_from(delay_secs)
-        .ok()
-        .filter(|secs| *secs <= DELAY_MAX_SECS)
-        .map(Duration::from_secs)
-        .ok_or(Refusal::Delay(delay_secs))?;
+    let when = place.when(queue.is_fifo())?;
     let id = Uuid::now_v7().to_string();
-    let sent = json!({ "MessageId": id, "MD5OfMessageBody": body_digest(&body) });
-    if queue.send(id, body, delay) {
-        Ok(sent)
-    } else {
-        Err(Refusal::NoRoom)
+    let mut sent = json!({ "MessageId": id, "MD5OfMessageBody": body_digest(&body) });
+    let number = match queue.send(id, body, when) {
+        Sent::Taken(number) => number,
+        Sent::Known(id, number) => {
+            sent["MessageId"] = json!(id);
+            number
+        }
+        Sent::NoRoom => return Err(Refusal::NoRoom),
+    };
+    if queue.is_fifo() {
+        sent["SequenceNumber"] = json!(sequence_number(number));
     }
+    Ok(sent)
 }
 
 /// XML's characters, for SQS has spoken XML once.
@@ -325,6 +275,22 @@ mod tests {
     }
 
     #[test]
+    fn a_message_in_an_order_is_taken_once() {
+        let queues = Queues::new();
+        let url = URL.replace("later", "fanout.fifo");
+        let send_in = |deduplication: &str| {
+            let request = json!({ "QueueUrl": url, "MessageBody": "b", "MessageGroupId": "g",
+                "MessageDeduplicationId": deduplication });
+            send(&queues, request.to_string().as_bytes()).expect("taken")
+        };
+        let (first, again, other) = (send_in("a"), send_in("a"), send_in("b"));
+        assert_eq!(first["SequenceNumber"], "00000000000000000001");
+        assert_eq!(first, again);
+        assert_ne!(first["MessageId"], other["MessageId"]);
+        assert_eq!(queues.shown()[2]["waiting"], 2);
+    }
+
+    #[test]
     fn what_sqs_refuses_is_refused() {
         let of = |url: &str, body: &str, delay: i64| json!({ "QueueUrl": url, "MessageBody": body, "DelaySeconds": delay });
         let longest = "x".repeat(MESSAGE_MAX_BYTES);
@@ -342,6 +308,35 @@ mod tests {
         ] {
             assert_eq!(sent(&request), Err(refusal));
         }
+        let fifo = |request: Value, more: Value| {
+            let mut request = request;
+            request["QueueUrl"] = json!(URL.replace("later", "fanout.fifo"));
+            let fields = more.as_object().expect("an object").clone();
+            request.as_object_mut().expect("an object").extend(fields);
+            request
+        };
+        let plain = || json!({ "MessageBody": "b" });
+        let long = "x".repeat(129);
+        for (more, refusal) in [
+            (json!({}), Refusal::NoGroup),
+            (json!({ "MessageGroupId": "g" }), Refusal::NoDeduplication),
+            (
+                json!({ "MessageGroupId": long, "MessageDeduplicationId": "d" }),
+                Refusal::OrderName("MessageGroupId"),
+            ),
+            (
+                json!({ "MessageGroupId": "g", "MessageDeduplicationId": "a b" }),
+                Refusal::OrderName("MessageDeduplicationId"),
+            ),
+            (
+                json!({ "MessageGroupId": "g", "MessageDeduplicationId": "d", "DelaySeconds": 1 }),
+                Refusal::Delay(1),
+            ),
+        ] {
+            assert_eq!(sent(&fifo(plain(), more)), Err(refusal));
+        }
+        let grouped = json!({ "QueueUrl": URL, "MessageBody": "b", "MessageGroupId": "g" });
+        assert_eq!(sent(&grouped), Err(Refusal::NoFifo("MessageGroupId")));
         let with_attributes =
             json!({ "QueueUrl": URL, "MessageBody": "b", "MessageAttributes": {} });
         for request in [with_attributes, json!({ "QueueUrl": URL }), json!("b")] {

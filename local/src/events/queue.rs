@@ -17,6 +17,12 @@ pub fn body_digest(body: &str) -> String {
     hex::encode(Md5::digest(body))
 }
 
+/// A message's number in its queue, as SQS tells it: 20 digits.
+#[must_use]
+pub fn sequence_number(number: u64) -> String {
+    format!("{number:020}")
+}
+
 /// The event of some messages of a queue.
 #[must_use]
 pub fn queue(name: &str, messages: &[Message]) -> Value {
@@ -24,7 +30,7 @@ pub fn queue(name: &str, messages: &[Message]) -> Value {
         // A message's receipt is another one each time.
         let receipt = STANDARD.encode(format!("{} {}", message.id, message.receives));
         let first_received_ms = message.first_received_ms.unwrap_or(message.sent_ms);
-        json!({
+        let mut record = json!({
             "messageId": message.id,
             "receiptHandle": receipt,
             "body": message.body,
@@ -39,7 +45,14 @@ pub fn queue(name: &str, messages: &[Message]) -> Value {
             "eventSource": "aws:sqs",
             "eventSourceARN": format!("arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{name}"),
             "awsRegion": REGION,
-        })
+        });
+        if let Some(ordered) = &message.ordered {
+            let attributes = &mut record["attributes"];
+            attributes["MessageGroupId"] = json!(ordered.group);
+            attributes["MessageDeduplicationId"] = json!(ordered.deduplication);
+            attributes["SequenceNumber"] = json!(sequence_number(ordered.number));
+        }
+        record
     };
     json!({ "Records": messages.iter().map(record).collect::<Vec<_>>() })
 }
@@ -78,6 +91,7 @@ pub fn failed<'a>(response: &[u8], messages: &'a [Message]) -> Vec<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::queue::Ordered;
 
     fn messages() -> Vec<Message> {
         let message = |id: &str| Message {
@@ -109,6 +123,23 @@ mod tests {
             "awsRegion": "us-east-1",
         });
         assert_eq!(record, expected);
+    }
+
+    #[test]
+    fn an_event_says_where_a_message_stands_in_its_order() {
+        let ordered = Ordered {
+            group: "g".to_owned(),
+            deduplication: "d".to_owned(),
+            number: 7,
+        };
+        let mut messages = messages();
+        messages[1].ordered = Some(ordered);
+        let event = queue("fanout.fifo", &messages);
+        let attributes = |n: usize| &event["Records"][n]["attributes"];
+        assert_eq!(attributes(0).get("MessageGroupId"), None);
+        assert_eq!(attributes(1)["MessageGroupId"], "g");
+        assert_eq!(attributes(1)["MessageDeduplicationId"], "d");
+        assert_eq!(attributes(1)["SequenceNumber"], "00000000000000000007");
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! Batches and transactions, as the proxy looks into them: `BatchGetItem`, `BatchWriteItem` and
-//! `TransactWriteItems` on one table.
+//! `TransactWriteItems` on one table, and `SendMessageBatch`.
 
 use serde_json::{Value, json};
 
@@ -40,6 +40,15 @@ pub(super) fn is_consistent(body: &Value) -> bool {
 /// rest. `None`: it is no batch.
 pub(super) fn halves(body: &[u8]) -> Option<(Option<Value>, Value)> {
     let body: Value = serde_json::from_slice(body).ok()?;
+    if let Some(entries) = body["Entries"].as_array() {
+        let (first, rest) = entries.split_at(entries.len() / 2);
+        let half = (!first.is_empty()).then(|| {
+            let mut body = body.clone();
+            body["Entries"] = json!(first);
+            body
+        });
+        return Some((half, json!(rest)));
+    }
     let rows = rows(&body)?;
     let (first, rest) = rows.split_at(rows.len() / 2);
     let with = |rows: &[Value]| {
@@ -60,6 +69,12 @@ pub(super) fn halves(body: &[u8]) -> Option<(Option<Value>, Value)> {
 
 /// An answer that hands items back.
 pub(super) fn handing_back(mut answer: Value, items: Value) -> Value {
+    if let Value::Array(entries) = &items {
+        let failed = |entry: &Value| json!({ "Id": entry["Id"], "SenderFault": false, "Code": "InternalError" });
+        let failed: Vec<Value> = entries.iter().map(failed).collect();
+        let successful = answer["Successful"].as_array().cloned();
+        return json!({ "Successful": successful.unwrap_or_default(), "Failed": failed });
+    }
     let reads = items
         .as_object()
         .is_some_and(|tables| tables.values().all(Value::is_object));
@@ -117,6 +132,15 @@ mod tests {
         assert_eq!(half, Some(batch(&all[..1])));
         let answer = handing_back(json!({}), rest);
         assert_eq!(answer, json!({ "UnprocessedItems": { "t": &all[1..] } }));
+
+        let entry = |id: &str| json!({ "Id": id, "MessageBody": "b" });
+        let send = |entries: &[Value]| json!({ "QueueUrl": "u", "Entries": entries });
+        let both = [entry("0"), entry("1")];
+        let (half, rest) = halves(send(&both).to_string().as_bytes()).expect("a batch");
+        assert_eq!(half, Some(send(&both[..1])));
+        let answer = handing_back(json!({ "Successful": [{ "Id": "0" }] }), rest);
+        assert_eq!(answer["Successful"], json!([{ "Id": "0" }]));
+        assert_eq!(answer["Failed"][0]["Id"], "1");
 
         let read = |keys: &[Value]| json!({ "RequestItems": { "t": { "Keys": keys } } });
         let (half, rest) = halves(read(&[key("a")]).to_string().as_bytes()).expect("a batch");
