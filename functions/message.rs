@@ -6,7 +6,7 @@ use functions::log;
 use functions::run::run;
 use functions::websocket::{Answer, WebSocketEvent};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
-use shared::config::variable::{LATER_QUEUE_URL, WEBHOOK_QUEUE_URL};
+use shared::config::variable::{FANOUT_QUEUE_URL, LATER_QUEUE_URL, WEBHOOK_QUEUE_URL};
 use shared::deployment::Deployment;
 use shared::message::{self, Message};
 
@@ -25,6 +25,7 @@ async fn receive(deployment: &Deployment, event: WebSocketEvent) -> Result<Answe
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let deployment = &Deployment::new(&functions::start_with(&[
+        FANOUT_QUEUE_URL,
         LATER_QUEUE_URL,
         WEBHOOK_QUEUE_URL,
     ]));

@@ -12,7 +12,7 @@ use shared::answer;
 use shared::api::{self, ApiCall, ApiRequest};
 use shared::app::Apps;
 use shared::aws::Services;
-use shared::config::variable::{LATER_QUEUE_URL, WEBHOOK_QUEUE_URL};
+use shared::config::variable::{FANOUT_QUEUE_URL, LATER_QUEUE_URL, WEBHOOK_QUEUE_URL};
 use shared::deployment::Deployment;
 
 async fn call(
@@ -86,7 +86,7 @@ async fn invoked(
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let config = functions::start_with(&[LATER_QUEUE_URL, WEBHOOK_QUEUE_URL]);
+    let config = functions::start_with(&[FANOUT_QUEUE_URL, LATER_QUEUE_URL, WEBHOOK_QUEUE_URL]);
     let deployment = &Deployment::new(&config);
     let handler = |event: LambdaEvent<Invocation>| invoked(deployment, event);
     run(deployment, service_fn(handler)).await

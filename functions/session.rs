@@ -12,7 +12,7 @@ use functions::streaming::{Streamed, body, whole};
 use lambda_http::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Error, Request, RequestExt as _, Response, service_fn};
 use shared::app::Apps;
-use shared::config::variable::{LATER_QUEUE_URL, OWN_KEY, WEBHOOK_QUEUE_URL};
+use shared::config::variable::{FANOUT_QUEUE_URL, LATER_QUEUE_URL, OWN_KEY, WEBHOOK_QUEUE_URL};
 use shared::deployment::Deployment;
 use shared::error::Rejection;
 use shared::kept::Kept;
@@ -85,7 +85,12 @@ impl Sessions {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let config = functions::start_with(&[LATER_QUEUE_URL, OWN_KEY, WEBHOOK_QUEUE_URL]);
+    let config = functions::start_with(&[
+        FANOUT_QUEUE_URL,
+        LATER_QUEUE_URL,
+        OWN_KEY,
+        WEBHOOK_QUEUE_URL,
+    ]);
     let sessions = &Sessions {
         deployment: Deployment::new(&config),
         key: functions::own_key(&config),

@@ -21,6 +21,8 @@ mod repeating;
 mod resuming;
 #[path = "crash/signing_in.rs"]
 mod signing_in;
+#[path = "crash/spreading.rs"]
+mod spreading;
 #[path = "crash/stage.rs"]
 mod stage;
 #[path = "crash/telling.rs"]

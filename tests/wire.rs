@@ -22,6 +22,10 @@ mod hostile;
 mod invoking;
 #[path = "wire/keeping.rs"]
 mod keeping;
+#[path = "wire/large.rs"]
+mod large;
+#[path = "wire/large_costs.rs"]
+mod large_costs;
 #[path = "wire/leaving.rs"]
 mod leaving;
 #[path = "wire/many.rs"]

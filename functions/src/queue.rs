@@ -27,6 +27,11 @@ pub struct Record {
 struct Attributes {
     /// Unix milliseconds.
     approximate_first_receive_timestamp: String,
+    /// 1 for the first time.
+    approximate_receive_count: String,
+    /// In a queue that keeps an order.
+    #[serde(default)]
+    message_group_id: Option<String>,
 }
 
 impl QueueEvent {
@@ -46,6 +51,8 @@ impl QueueEvent {
         let message = |record: Record| Message {
             id: record.message_id,
             body: record.body,
+            is_repeated: record.attributes.approximate_receive_count != "1",
+            group: record.attributes.message_group_id,
         };
         self.records.into_iter().map(message).collect()
     }

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::app::Apps;
 use shared::limits::{
-    CONNECTION_AGE_MAX_SECS, CONNECTION_LIFE_SECS, STREAM_LIFE_SECS, WEBHOOK_PATIENCE_SECS,
+    CONNECTION_AGE_MAX_SECS, CONNECTION_LIFE_SECS, FANOUT_INLINE_MAX_DEFAULT,
+    POSTS_PER_SECOND_DEFAULT, STREAM_LIFE_SECS, SUBSCRIBERS_PER_SHARD_DEFAULT,
+    WEBHOOK_PATIENCE_SECS,
 };
 
 /// Runs the whole system on one machine: the real functions behind a gateway, on an embedded
@@ -98,6 +100,19 @@ pub struct Args {
     /// Seconds for which a webhook is tried again.
     #[arg(long, value_name = "SECONDS", default_value_t = WEBHOOK_PATIENCE_SECS, value_parser = clap::value_parser!(u64).range(..=86_400))]
     pub webhook_patience: u64,
+
+    /// Subscribers of a channel that whoever publishes delivers to by itself; with more it goes through
+    /// the queue.
+    #[arg(long, value_name = "SUBSCRIBERS", default_value_t = FANOUT_INLINE_MAX_DEFAULT)]
+    pub inline_max: u64,
+
+    /// Subscribers in one shard of a channel.
+    #[arg(long, value_name = "SUBSCRIBERS", default_value_t = SUBSCRIBERS_PER_SHARD_DEFAULT, value_parser = clap::value_parser!(u64).range(1..))]
+    pub per_shard: u64,
+
+    /// Posts a second that the workers of large channels share.
+    #[arg(long, value_name = "POSTS", default_value_t = POSTS_PER_SECOND_DEFAULT, value_parser = clap::value_parser!(u64).range(1..))]
+    pub posts_per_second: u64,
 
     /// Puts a proxy between the functions and what they call, which makes requests fail by rules
     /// and counts them. The table is then slower.

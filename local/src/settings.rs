@@ -7,7 +7,7 @@ use std::time::Duration;
 use shared::config::variable;
 
 use crate::args::Variable;
-use crate::queue::{LATER, WEBHOOKS};
+use crate::queue::{FANOUT, LATER, WEBHOOKS};
 use crate::stop::Stop;
 
 /// The region of everything.
@@ -101,7 +101,7 @@ impl Settings {
 }
 
 impl Endpoints {
-    fn variables(&self, environment: Option<(&str, &str)>) -> [(&'static str, String); 7] {
+    fn variables(&self, environment: Option<(&str, &str)>) -> [(&'static str, String); 8] {
         let (table, internal) = match (self.faults, environment) {
             // So the proxy knows who calls.
             (Some(proxy), Some((function, id))) => {
@@ -121,6 +121,7 @@ impl Endpoints {
                 format!("{internal}/{}", self.stage),
             ),
             (variable::LATER_QUEUE_URL, queue(LATER.name)),
+            (variable::FANOUT_QUEUE_URL, queue(FANOUT.name)),
             (variable::WEBHOOK_QUEUE_URL, queue(WEBHOOKS.name)),
             (
                 variable::WEBHOOK_DEAD_QUEUE_URL,

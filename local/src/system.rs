@@ -79,6 +79,16 @@ impl System {
                 variable::WEBHOOK_PATIENCE,
                 args.webhook_patience.to_string(),
             ),
+            (variable::FANOUT_INLINE_MAX, args.inline_max.to_string()),
+            (variable::SUBSCRIBERS_PER_SHARD, args.per_shard.to_string()),
+            (
+                variable::POSTS_PER_SECOND,
+                args.posts_per_second.to_string(),
+            ),
+            (
+                variable::FANOUT_CONCURRENCY,
+                mapping::CONCURRENCY.to_string(),
+            ),
         ];
         let optional = [
             (variable::LOG, &args.log),

@@ -16,7 +16,7 @@ use aws_smithy_http_client::{Builder, tls};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use crate::app::Apps;
-use crate::config::{AwsKeys, Config, Lives};
+use crate::config::{AwsKeys, Config, LargeChannels, Lives};
 use crate::error::{Fault, Rejection};
 use crate::metrics::{Count, Metrics};
 use crate::task::Task;
@@ -39,6 +39,10 @@ pub struct Services {
     pub connections: connections::Connections,
     /// What is to be done later; `None` in a function that leaves nothing.
     pub later: Option<queue::Queue>,
+    /// What goes to large channels; `None` in a function that publishes nothing.
+    pub fanout: Option<queue::FifoQueue>,
+    /// Which channels are large ones.
+    pub large_channels: LargeChannels,
     /// What webhooks are to be told.
     pub webhooks: webhooks::Noted,
     /// What is counted.
@@ -55,6 +59,8 @@ impl Services {
             table: table::Table::new(config),
             connections: connections::Connections::new(config),
             later: queue::Queue::later(config),
+            fanout: queue::FifoQueue::fanout(config),
+            large_channels: config.large_channels,
             webhooks: webhooks::Noted::new(config),
             metrics: Metrics::new(
                 config.metrics_namespace.clone(),
@@ -77,6 +83,18 @@ impl Services {
     pub async fn do_later(&self, task: &Task, delay: Duration) -> Result<(), Fault> {
         match &self.later {
             Some(queue) => queue.send(&task.print(), delay).await,
+            None => Err(Fault::Queue("this function knows no queue".into())),
+        }
+    }
+
+    /// Leaves deliveries to `fanout`, in this order after all that was left before: at least once. A
+    /// request for ten of them.
+    ///
+    /// # Errors
+    /// [`Fault::Queue`]: some of them may be delivered, none, or all.
+    pub async fn deliver_later(&self, messages: &[queue::FifoMessage]) -> Result<(), Fault> {
+        match &self.fanout {
+            Some(queue) => queue.send_all(messages).await,
             None => Err(Fault::Queue("this function knows no queue".into())),
         }
     }

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use crate::app::Apps;
 use crate::limits::{
-    CONNECTION_LIFE_SECS, SECRET_AGE_SECS, SESSION_SILENCE_SECS, STREAM_LIFE_SECS,
-    WEBHOOK_PATIENCE_SECS,
+    CONNECTION_LIFE_SECS, FANOUT_CONCURRENCY_DEFAULT, FANOUT_INLINE_MAX_DEFAULT,
+    POSTS_PER_SECOND_DEFAULT, SECRET_AGE_SECS, SESSION_SILENCE_SECS, STREAM_LIFE_SECS,
+    SUBSCRIBERS_PER_SHARD_DEFAULT, WEBHOOK_PATIENCE_SECS,
 };
 use crate::secret::{OriginKey, OwnKey};
 use crate::settings::Settings;
@@ -78,6 +79,17 @@ impl Lives {
     }
 }
 
+/// How large channels are delivered to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LargeChannels {
+    /// Subscribers that whoever publishes delivers to by itself.
+    pub inline_max: u64,
+    /// Subscribers in one shard, at least 1.
+    pub per_shard: u64,
+    /// Posts a second of one of the workers, at least 1.
+    pub worker_posts_per_second: u64,
+}
+
 /// The role's credentials, from the environment. No `Debug`.
 #[derive(Clone)]
 pub struct AwsKeys {
@@ -102,6 +114,10 @@ pub struct Config {
     pub connections_endpoint: http::Uri,
     /// The queue of delayed messages: its URL. There for a function that said that it needs it.
     pub later_queue_url: Option<String>,
+    /// The queue of large channels: its URL, as above.
+    pub fanout_queue_url: Option<String>,
+    /// How large channels are delivered to.
+    pub large_channels: LargeChannels,
     /// The queue of webhooks: its URL. There for a function that said that it needs it.
     pub webhook_queue_url: Option<String>,
     /// Where webhooks go that nobody took: a queue's URL, as above.
@@ -220,6 +236,27 @@ impl Config {
             Duration::from_secs(seconds(variable::WEBHOOK_PATIENCE, WEBHOOK_PATIENCE_SECS));
         let stream_life = Duration::from_secs(seconds(variable::STREAM_LIFE, STREAM_LIFE_SECS));
         let secret_age = Duration::from_secs(seconds(variable::SECRET_AGE, SECRET_AGE_SECS));
+        let mut count = |name: &'static str, default: u64, min: u64| match lookup(name) {
+            None => default,
+            Some(text) => match text.parse() {
+                Ok(count) if count >= min => count,
+                Ok(_) | Err(_) => {
+                    problems.push(format!("{name} is no number from {min}"));
+                    default
+                }
+            },
+        };
+        let posts_per_second = count(variable::POSTS_PER_SECOND, POSTS_PER_SECOND_DEFAULT, 1);
+        let workers = count(variable::FANOUT_CONCURRENCY, FANOUT_CONCURRENCY_DEFAULT, 1);
+        let large_channels = LargeChannels {
+            inline_max: count(variable::FANOUT_INLINE_MAX, FANOUT_INLINE_MAX_DEFAULT, 0),
+            per_shard: count(
+                variable::SUBSCRIBERS_PER_SHARD,
+                SUBSCRIBERS_PER_SHARD_DEFAULT,
+                1,
+            ),
+            worker_posts_per_second: (posts_per_second / workers).max(1),
+        };
         let mut secret = Secret {
             lookup: &lookup,
             problems: &mut problems,
@@ -251,6 +288,8 @@ impl Config {
                 table_name,
                 connections_endpoint,
                 later_queue_url: lookup(variable::LATER_QUEUE_URL),
+                fanout_queue_url: lookup(variable::FANOUT_QUEUE_URL),
+                large_channels,
                 webhook_queue_url: lookup(variable::WEBHOOK_QUEUE_URL),
                 webhook_dead_queue_url: lookup(variable::WEBHOOK_DEAD_QUEUE_URL),
                 webhooks_to,

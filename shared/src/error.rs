@@ -52,6 +52,9 @@ pub enum Fault {
     /// Secrets Manager did not give a secret, or what it gave cannot be read.
     #[error("a secret could not be read")]
     Secret(#[source] Box<dyn StdError + Send + Sync>),
+    /// A delivery took longer than it may. It goes on where it was when it is handed out again.
+    #[error("a delivery is not done yet")]
+    Overdue,
     /// The operating system gave no random bytes.
     #[error("no random bytes")]
     Random(#[source] getrandom::Error),

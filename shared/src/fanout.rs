@@ -1,26 +1,38 @@
-//! Fan-out: one frame to every subscriber of a channel.
+//! Fan-out: one frame to every subscriber of a channel, by whoever publishes it ([`fan_out`]) or, on a
+//! large channel, shard by shard by workers (`deliver_to_shard`). `dispatch.rs` says which.
 //!
 //! Recipients stream from the table's pages while posts are in flight. Each recipient stands for
 //! itself: one that is gone is reaped (beyond some, by the reaper), one that stays throttled is closed, one that fails is
 //! counted, and none of them costs another its copy.
 
+mod dispatch;
+mod growth;
+mod pacer;
+mod shard;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
-use crate::aws::Services;
 use crate::aws::connections::{Payload, Posted};
 use crate::aws::table::{
     ChannelKey, Correction, PageStart, Subscriber, SubscriberRow, SubscribersPage,
 };
+use crate::aws::{self, Services};
 use crate::deliver;
 use crate::error::{Fault, chain};
 use crate::lifecycle;
 use crate::limits::{POST_CONCURRENCY, REAPED_INLINE_MAX, THROTTLE_PAUSES};
 use crate::metrics::{Count, Timing};
 use crate::socket_id::{ConnectionId, SocketId};
+use crate::task::DeliveryName;
 use crate::time::UnixMillis;
+
+pub(crate) use self::dispatch::{Dispatch, dispatch};
+pub(crate) use self::growth::grown;
+pub use self::pacer::Pacer;
+pub(crate) use self::shard::deliver_to_shard;
 
 /// A publication on its way to a channel's subscribers.
 pub struct FanOut<'a> {
@@ -61,7 +73,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    fn met(&self) -> u64 {
+    const fn met(&self) -> u64 {
         self.served + self.gone + self.failed
     }
 
@@ -72,6 +84,39 @@ impl Tally {
             Recipient::Failed(_) => self.failed += 1,
         }
         self
+    }
+}
+
+impl std::ops::Add for Tally {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            served: self.served + other.served,
+            gone: self.gone + other.gone,
+            failed: self.failed + other.failed,
+        }
+    }
+}
+
+/// Posts of one frame.
+struct Posting<'a> {
+    services: &'a Services,
+    of: &'a ChannelKey,
+    payload: &'a Payload,
+    /// What they are paced by, if they are.
+    pacer: Option<&'a Pacer>,
+    /// How many were found gone and forgotten.
+    reaped: &'a AtomicUsize,
+    now: UnixMillis,
+}
+
+impl Posting<'_> {
+    /// Waits until a post may be begun.
+    async fn turn(&self) {
+        if let Some(pacer) = self.pacer {
+            pacer.turn().await;
+        }
     }
 }
 
@@ -90,11 +135,7 @@ pub async fn fan_out(services: &Services, fan_out: FanOut<'_>, now: UnixMillis) 
     let mut passed_over = 0_u64;
     let wanted = recipients(services, of, shards).filter_map(|found| {
         let wanted = match found {
-            Ok((_, row))
-                if row.expires_at <= now
-                    || serial.is_some_and(|serial| row.hold.keeps_back(serial, now))
-                    || except.is_some_and(|socket_id| *socket_id == SocketId::of(&row.id)) =>
-            {
+            Ok((_, row)) if is_passed_over(&row, serial, except, now) => {
                 passed_over += 1;
                 None
             }
@@ -102,8 +143,16 @@ pub async fn fan_out(services: &Services, fan_out: FanOut<'_>, now: UnixMillis) 
         };
         std::future::ready(wanted)
     });
+    let posting = Posting {
+        services,
+        of,
+        payload,
+        pacer: None,
+        reaped: &AtomicUsize::new(0),
+        now,
+    };
     let started = Instant::now();
-    let tally = serve_all(services, of, wanted, payload, now).await;
+    let tally = serve_all(&posting, wanted).await;
     services
         .metrics
         .took(Timing::FanOutMillis, started.elapsed());
@@ -112,14 +161,40 @@ pub async fn fan_out(services: &Services, fan_out: FanOut<'_>, now: UnixMillis) 
             seen: subscribers,
             at: now,
         };
-        match services.table.correct_count(of, correction).await {
-            Ok(vacated_at) => services.vacated(of, vacated_at),
-            Err(fault) => {
-                tracing::warn!(channel = %of.channel, error_type = fault.error_type(), error = chain(&fault), "count left too high");
-            }
-        }
+        none_left(services, of, correction).await;
     }
     tally
+}
+
+/// Notes how long a publication has taken to come to its last subscriber.
+fn arrived(services: &Services, name: DeliveryName, published_at: UnixMillis) {
+    if name.serial().is_some() {
+        let lag = Duration::from_millis(aws::now().millis_since(published_at));
+        services.metrics.took(Timing::DeliveryLagMillis, lag);
+    }
+}
+
+/// Whether a frame is not for a subscriber: one that has expired, one that reads the log, which has
+/// what has a serial, or the sender.
+fn is_passed_over(
+    row: &SubscriberRow,
+    serial: Option<u64>,
+    except: Option<&SocketId>,
+    now: UnixMillis,
+) -> bool {
+    row.expires_at <= now
+        || serial.is_some_and(|serial| row.hold.keeps_back(serial, now))
+        || except.is_some_and(|socket_id| *socket_id == SocketId::of(&row.id))
+}
+
+/// Corrects the count of a channel that nobody was found on.
+async fn none_left(services: &Services, of: &ChannelKey, correction: Correction) {
+    match services.table.correct_count(of, correction).await {
+        Ok(vacated_at) => services.vacated(of, vacated_at),
+        Err(fault) => {
+            tracing::warn!(channel = %of.channel, error_type = fault.error_type(), error = chain(&fault), "count left too high");
+        }
+    }
 }
 
 /// Every live subscriber of a channel, with its shard: one query a shard and megabyte.
@@ -147,24 +222,28 @@ pub async fn deliver(
     now: UnixMillis,
 ) -> Tally {
     let subscribers = stream::iter(subscribers).map(Ok);
-    serve_all(services, of, subscribers, payload, now).await
+    let posting = Posting {
+        services,
+        of,
+        payload,
+        pacer: None,
+        reaped: &AtomicUsize::new(0),
+        now,
+    };
+    serve_all(&posting, subscribers).await
 }
 
-/// Delivers to each, so many at once.
+/// Delivers to each, so many at once, and begins them in their order.
 async fn serve_all(
-    services: &Services,
-    of: &ChannelKey,
+    posting: &Posting<'_>,
     found: impl stream::Stream<Item = Result<(u32, SubscriberRow), Fault>>,
-    payload: &Payload,
-    now: UnixMillis,
 ) -> Tally {
-    let reaped = &AtomicUsize::new(0);
     let posts = found
         .map(|found| async move {
             match found {
-                Ok((shard, row)) => serve(services, Subscriber { of, shard, id: &row.id }, payload, reaped, now).await,
+                Ok((shard, row)) => serve(posting, shard, &row.id).await,
                 Err(fault) => {
-                    tracing::error!(channel = %of.channel, error_type = fault.error_type(), error = chain(&fault), "subscribers not read");
+                    tracing::error!(channel = %posting.of.channel, error_type = fault.error_type(), error = chain(&fault), "subscribers not read");
                     Recipient::Failed(fault)
                 }
             }
@@ -175,7 +254,8 @@ async fn serve_all(
             std::future::ready(tally.with(&recipient))
         })
         .await;
-    services.metrics.add(Count::Deliveries, tally.served);
+    let metrics = &posting.services.metrics;
+    metrics.add(Count::Deliveries, tally.served);
     tally
 }
 
@@ -215,17 +295,25 @@ where
 }
 
 /// Delivers to one subscriber and tidies up behind it.
-async fn serve(
-    services: &Services,
-    subscriber: Subscriber<'_>,
-    payload: &Payload,
-    reaped: &AtomicUsize,
-    now: UnixMillis,
-) -> Recipient {
-    let recipient = deliver_to(services, subscriber.id, payload, now).await;
+async fn serve(posting: &Posting<'_>, shard: u32, id: &ConnectionId) -> Recipient {
+    let &Posting {
+        services,
+        of,
+        payload,
+        pacer,
+        reaped,
+        now,
+    } = posting;
+    let recipient = match post_patiently(services, id, payload, pacer).await {
+        Posted::Delivered => Recipient::Served,
+        Posted::Gone => Recipient::Gone,
+        Posted::Failed(fault) => Recipient::Failed(fault),
+        Posted::Throttled => dropped(services, id, now).await,
+    };
     match &recipient {
         Recipient::Served => {}
         Recipient::Gone => {
+            let subscriber = Subscriber { of, shard, id };
             let inline = reaped.fetch_add(1, Ordering::Relaxed) < REAPED_INLINE_MAX;
             let forgotten = if inline {
                 lifecycle::reap(services, subscriber, now).await
@@ -233,14 +321,22 @@ async fn serve(
                 lifecycle::abandon_subscriber(services, subscriber, now).await
             };
             if let Err(fault) = forgotten {
-                tracing::error!(connection_id = %subscriber.id, error_type = fault.error_type(), error = chain(&fault), "gone but not reaped");
+                tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "gone but not reaped");
             }
         }
         Recipient::Failed(fault) => {
-            tracing::error!(connection_id = %subscriber.id, error_type = fault.error_type(), error = chain(fault), "not delivered");
+            tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(fault), "not delivered");
         }
     }
     recipient
+}
+
+/// Closes a connection that takes nothing in.
+async fn dropped(services: &Services, id: &ConnectionId, now: UnixMillis) -> Recipient {
+    match lifecycle::drop_connection(services, id, None, now).await {
+        Ok(()) => Recipient::Gone,
+        Err(fault) => Recipient::Failed(fault),
+    }
 }
 
 /// Delivers a frame to one connection: at most once. One that is still throttled after all pauses is
@@ -251,14 +347,11 @@ pub async fn deliver_to(
     payload: &Payload,
     now: UnixMillis,
 ) -> Recipient {
-    match post_patiently(services, id, payload).await {
+    match post_patiently(services, id, payload, None).await {
         Posted::Delivered => Recipient::Served,
         Posted::Gone => Recipient::Gone,
         Posted::Failed(fault) => Recipient::Failed(fault),
-        Posted::Throttled => match lifecycle::drop_connection(services, id, None, now).await {
-            Ok(()) => Recipient::Gone,
-            Err(fault) => Recipient::Failed(fault),
-        },
+        Posted::Throttled => dropped(services, id, now).await,
     }
 }
 
@@ -269,7 +362,7 @@ pub(crate) async fn post_to(
     id: &ConnectionId,
     payload: &Payload,
 ) -> Recipient {
-    match post_patiently(services, id, payload).await {
+    match post_patiently(services, id, payload, None).await {
         Posted::Delivered => Recipient::Served,
         Posted::Gone => Recipient::Gone,
         Posted::Failed(fault) => Recipient::Failed(fault),
@@ -282,7 +375,12 @@ pub(crate) async fn post_to(
 
 /// A post answered 429 was not processed and is repeated, each connection at its own pace: one slow
 /// client's full buffer is a 429, too.
-async fn post_patiently(services: &Services, id: &ConnectionId, payload: &Payload) -> Posted {
+async fn post_patiently(
+    services: &Services,
+    id: &ConnectionId,
+    payload: &Payload,
+    pacer: Option<&Pacer>,
+) -> Posted {
     let mut pauses = THROTTLE_PAUSES.iter();
     loop {
         let posted = deliver::post(services, id, payload).await;
@@ -295,5 +393,8 @@ async fn post_patiently(services: &Services, id: &ConnectionId, payload: &Payloa
         // Spread over half to one and a half of the pause, lest all come back at once.
         let spread = getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX));
         tokio::time::sleep(pause.mul_f64(0.5 + spread)).await;
+        if let Some(pacer) = pacer {
+            pacer.turn().await;
+        }
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! | layer | modules | may use |
 //! | --- | --- | --- |
-//! | pure | [`limits`], [`time`], [`error`], [`secret`], [`app`], [`settings`], [`channel`], [`socket_id`], [`frame`], [`hold`], [`metrics`], [`signature`], [`event`], [`api`], [`user`], [`presence`], [`rate`], [`task`], [`token`], [`cursor`], [`reading`], [`session`], [`webhook`] | values only: no AWS, no async, no clock (`now` is an argument), no environment |
+//! | pure | [`limits`], [`time`], [`error`], [`secret`], [`app`], [`settings`], [`channel`], [`socket_id`], [`frame`], [`hold`], [`metrics`], [`signature`], [`event`], [`api`], [`user`], [`presence`], [`rate`], [`pace`], [`shard`], [`task`], [`token`], [`cursor`], [`reading`], [`session`], [`webhook`] | values only: no AWS, no async, no clock (`now` is an argument), no environment |
 //! | use cases | [`kept`], [`deployment`], [`admission`], [`lifecycle`], `deliver`, [`pickup`], [`message`], [`reply`], [`subscribe`], `attend`, `announce`, [`users`], [`relay`], [`answer`], `once`, [`publish`], [`occupancy`], [`terminate`], [`fanout`], [`subscription_count`], [`later`], [`replay`], `resume`, [`follow`], [`stream`], [`issue`], [`reap`], [`notify`] | the pure modules and the edge |
 //! | edge | [`config`] (the environment), [`aws`] (DynamoDB, `@connections`, Lambda, Secrets Manager, SQS), [`receiver`] (those who get webhooks), `tls`, [`schema`] (names other programs need) | the AWS crates, in [`aws`] alone |
 //!
@@ -39,6 +39,7 @@ pub mod metrics;
 pub mod notify;
 pub mod occupancy;
 mod once;
+pub mod pace;
 pub mod pickup;
 pub mod presence;
 pub mod publish;
@@ -54,6 +55,7 @@ pub mod schema;
 pub mod secret;
 pub mod session;
 pub mod settings;
+pub mod shard;
 pub mod signature;
 pub mod socket_id;
 pub mod stream;

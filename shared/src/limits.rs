@@ -245,6 +245,36 @@ pub const GREETING_PATIENCE: Duration = Duration::from_secs(3);
 pub const GREETING_PAUSES: (Duration, Duration) =
     (Duration::from_millis(5), Duration::from_millis(200));
 
+// ---- large channels ------------------------------------------------------------------------
+
+/// Subscribers of a channel that whoever publishes delivers to by itself, unless the environment says
+/// otherwise: at some 1,000 posts a second of one function a second in which its publisher waits. An
+/// estimate, which stays one until it is measured.
+pub const FANOUT_INLINE_MAX_DEFAULT: u64 = 1_000;
+/// Subscribers in one shard, unless the environment says otherwise. A shard is what one worker serves:
+/// at 800 posts a second (a tenth of the quota) in 1.25 s, and a large channel keeps all ten busy. Its rows are
+/// some 100 KB, far below the 1,000 writes a second and the 3,000 reads that DynamoDB's partition gives.
+pub const SUBSCRIBERS_PER_SHARD_DEFAULT: u64 = 1_000;
+/// Posts a second that workers share, unless the environment says otherwise: of API Gateway's 10,000
+/// requests a second and account, which count what clients send, too.
+pub const POSTS_PER_SECOND_DEFAULT: u64 = 8_000;
+/// Workers at once, unless the environment says otherwise.
+pub const FANOUT_CONCURRENCY_DEFAULT: u64 = 10;
+/// Subscribers that a worker reads at once: what a worker that died is repeated for, at most.
+pub const FANOUT_PAGE_MAX: u32 = 500;
+/// How long a worker goes on beginning posts of one message; then it is handed out again, and goes on
+/// where it was.
+pub const FANOUT_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a worker goes on beginning messages: with one that takes as long as it may, and posts that
+/// take as long as they may, below the 30 s of the function.
+pub const FANOUT_BATCH_PATIENCE: Duration = Duration::from_secs(12);
+/// Seconds that it is kept how far a message has come: as long as the queue keeps messages.
+pub const FANOUT_PROGRESS_SECS: u64 = 3_600;
+/// Times that messages are sent which the queue has not taken.
+pub const FANOUT_SEND_ATTEMPTS: usize = 3;
+/// Pause before the second of those times; it doubles.
+pub const FANOUT_SEND_PAUSE: Duration = Duration::from_millis(50);
+
 // ---- webhooks -----------------------------------------------------------------------------
 
 /// Webhooks of one app: what one operation tells all of them of, now and later, fits one request to
@@ -290,6 +320,8 @@ pub const TIMINGS_MAX: usize = BATCH_EVENTS_MAX * PUBLISH_CHANNELS_MAX;
 pub const QUEUE_DELAY_MAX_SECS: u64 = 900;
 /// Messages in one request (SQS's own limit).
 pub const QUEUE_BATCH_MAX: usize = 10;
+/// Bytes of the messages in one request (SQS's own limit).
+pub const QUEUE_REQUEST_MAX_BYTES: usize = 1_048_576;
 
 // ---- secrets ------------------------------------------------------------------------------
 

@@ -89,7 +89,7 @@ impl Notifier {
         let mut failed = Vec::new();
         // By app and webhook.
         let mut receivers: BTreeMap<(String, String), Vec<HandedOut>> = BTreeMap::new();
-        for later::Message { id, body } in messages {
+        for later::Message { id, body, .. } in messages {
             match Message::parse(&body) {
                 Ok(message) => receivers
                     .entry((message.app_id.clone(), message.to.clone()))

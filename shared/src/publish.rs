@@ -3,9 +3,9 @@
 //! # The order of writes, what a half-done one leaves, and who repairs it
 //!
 //! (1) take a serial for each publication, (2) put the publications into their channels' logs, (3) on a
-//! channel that keeps its last event, keep it, (4) post. A crash after (1) leaves serials that
-//! nothing is published under: readers close them after 2 s. A crash after (2) leaves a publication
-//! that polling shows and sockets missed; who joins a cache channel then is shown the one before,
+//! channel that keeps its last event, keep it, (4) post, or queue what is to be posted (`fanout`'s
+//! `dispatch.rs`). A crash after (1) leaves serials that nothing is published under: readers close them
+//! after 2 s. A crash after (2) leaves a publication that polling shows and sockets missed; who joins a cache channel then is shown the one before,
 //! until the next publication. After (3) some sockets missed it. The publisher, who got no answer,
 //! publishes again. Nothing is posted that is not in the log, or not kept where it should be. With
 //! many channels, no log is written before all serials are taken; if a log then fails, what is in one
@@ -13,25 +13,25 @@
 //! idempotency key, `once.rs` says.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::aws::Services;
 use crate::aws::table::{
     Appended, Audience, ChannelKey, LogEntry, NewCached, NextSerial, TakenSerial,
 };
-use crate::aws::{self, Services};
 use crate::channel::Channel;
 use crate::error::{Error, Fault, chain};
 use crate::event::{EventData, EventName};
-use crate::fanout::{self, FanOut};
+use crate::fanout::{Dispatch, dispatch};
 use crate::frame;
 use crate::limits::{SERIAL_ATTEMPTS, TABLE_CONCURRENCY};
-use crate::metrics::{Count, Timing};
+use crate::metrics::Count;
 use crate::once::Attempt;
 use crate::socket_id::SocketId;
+use crate::task::DeliveryName;
 use crate::time::UnixMillis;
 
 /// An event on its way to a channel.
@@ -56,9 +56,10 @@ struct Numbered<'a> {
 
 /// Publishes events and delivers them, those to one channel in their order. One write for a channel and
 /// one for an event, one more for a channel that keeps its last event, and the fan-out's query and
-/// posts where anybody subscribes; a channel that nobody is on costs neither. One write more notes the
+/// posts where anybody subscribes, or the queue's request where many do; a channel that nobody is on costs
+/// neither. One write more notes the
 /// serials of an attempt that is known by its key, or a read a channel if an earlier one has. When it
-/// returns, everything is in a log, and every recipient was served or given up on: publications that
+/// returns, everything is in a log, and every recipient was served or given up on, or is served by the queue: publications that
 /// follow one another arrive in that order. Answers who was there to get each.
 ///
 /// # Errors
@@ -189,7 +190,8 @@ async fn publish_to(
         keep(services, app, &of, last, now).await?;
     }
     for numbered in &recorded {
-        deliver(services, &of, numbered, now).await;
+        // What comes after one that is not on its way must not overtake it.
+        deliver(services, &of, numbered, now).await?;
     }
     outcome
 }
@@ -266,7 +268,13 @@ async fn keep(
         })
 }
 
-async fn deliver(services: &Services, of: &ChannelKey, numbered: &Numbered<'_>, now: UnixMillis) {
+/// Delivers a publication, or queues it to be delivered.
+async fn deliver(
+    services: &Services,
+    of: &ChannelKey,
+    numbered: &Numbered<'_>,
+    now: UnixMillis,
+) -> Result<(), Fault> {
     let Publication {
         name, data, except, ..
     } = numbered.publication;
@@ -274,19 +282,17 @@ async fn deliver(services: &Services, of: &ChannelKey, numbered: &Numbered<'_>, 
         serial, audience, ..
     } = numbered.next;
     if audience.subscribers == 0 {
-        return;
+        return Ok(());
     }
-    let frame = frame::publication(&of.channel, name.as_str(), data.as_str(), serial);
-    let fan_out = FanOut {
+    let publication = Dispatch {
         of,
-        shards: audience.shards,
-        subscribers: audience.subscribers,
-        serial: Some(serial),
-        payload: frame.into(),
+        audience,
+        name: DeliveryName::Serial(serial),
+        frame: frame::publication(&of.channel, name.as_str(), data.as_str(), serial),
         except,
     };
-    let tally = fanout::fan_out(services, fan_out, now).await;
-    let lag = Duration::from_millis(aws::now().millis_since(now));
-    services.metrics.took(Timing::DeliveryLagMillis, lag);
-    tracing::info!(channel = %of.channel, serial, served = tally.served, gone = tally.gone, failed = tally.failed, "published");
+    let dispatched = dispatch(services, publication, now).await;
+    dispatched.inspect_err(|fault| {
+        tracing::error!(channel = %of.channel, serial, error_type = fault.error_type(), error = chain(fault), "not delivered");
+    })
 }

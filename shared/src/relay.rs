@@ -1,11 +1,12 @@
 //! Client events: what one subscriber tells the others, without the app's server.
 //!
-//! (1) one of the sender's turns is taken, (2) the others are posted to. A crash after (1) costs
-//! the sender a turn for a second. A client event has no serial, is in no log and in no cache, and
+//! (1) one of the sender's turns is taken, (2) the others are posted to, on a large channel by way of
+//! the queue. A crash after (1) costs the sender a turn for a second. A client event has no serial, is in no log and in no cache, and
 //! changes nothing of its channel; of two that are on their way at once, either may come first.
 
 use futures_util::future::try_join;
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
 use crate::app::App;
 use crate::aws::Services;
@@ -13,10 +14,11 @@ use crate::aws::table::{ChannelKey, ConnectionRows, OwnSubscription};
 use crate::channel::{Channel, Kind};
 use crate::error::{Error, Fault, Rejection};
 use crate::event::{EventData, EventName};
-use crate::fanout::{self, FanOut};
+use crate::fanout::{Dispatch, dispatch};
 use crate::frame;
 use crate::rate::Turns;
 use crate::socket_id::{ConnectionId, SocketId};
+use crate::task::DeliveryName;
 use crate::time::UnixMillis;
 use crate::webhook::Event;
 
@@ -33,11 +35,12 @@ pub struct ClientEvent {
 
 /// Passes a client's event on to all others on a channel, if the app lets clients talk, the channel
 /// is one for it, the sender is on it, and has not sent too many in this second. One query, one
-/// write and one read, then the fan-out's query and posts. The write is on the sender's own item: a
+/// write and one read, then the fan-out's query and posts, or the queue's request (`fanout`'s `dispatch.rs`). The write is on the sender's own item: a
 /// channel is not kept busy by what is said on it.
 ///
 /// # Errors
-/// [`Rejection`]: nobody is told. [`Fault`]: nobody was told, which may have cost a turn.
+/// [`Rejection`]: nobody is told. [`Fault`]: nobody was told, which may have cost a turn; or, on a
+/// large channel, not everybody.
 pub async fn relay(
     services: &Services,
     id: &ConnectionId,
@@ -85,17 +88,14 @@ pub async fn relay(
         user_id: own.user_id.clone(),
     };
     services.happened(&of, event);
-    let fan_out = FanOut {
+    let event = Dispatch {
         of: &of,
-        shards: audience.shards,
-        subscribers: audience.subscribers,
-        serial: None,
-        payload: frame.into(),
+        audience,
+        name: DeliveryName::ClientEvent(Uuid::now_v7()),
+        frame,
         except: Some(&sender),
     };
-    let tally = fanout::fan_out(services, fan_out, at).await;
-    tracing::info!(channel = %channel, served = tally.served, gone = tally.gone, failed = tally.failed, "relayed");
-    Ok(())
+    Ok(dispatch(services, event, at).await?)
 }
 
 /// Whether this connection may talk on a channel, and as whom it is there.

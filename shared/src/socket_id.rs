@@ -62,7 +62,8 @@ impl fmt::Display for ConnectionId {
 }
 
 /// The protocol's name for a connection: two decimal numbers joined by a dot.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct SocketId(String);
 
 /// Each half is below this, as in the servers people have.
@@ -101,6 +102,20 @@ impl SocketId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl TryFrom<String> for SocketId {
+    type Error = Rejection;
+
+    fn try_from(text: String) -> Result<Self, Rejection> {
+        Self::parse(&text)
+    }
+}
+
+impl From<SocketId> for String {
+    fn from(socket_id: SocketId) -> Self {
+        socket_id.0
     }
 }
 

@@ -6,7 +6,10 @@
 //! acknowledgement. After (1) alone the count is too high, which a publication that finds nobody
 //! corrects. After (2) the connection gets what is published, unacknowledged; when it goes, the
 //! first post that is answered 410 removes the row. From (3) on `disconnect` finds everything.
-//! A count is never below the number of rows, so nobody is silently unreachable.
+//! A count is never below the number of rows, so nobody is silently unreachable. When (1) shows more
+//! than the channel's shards are for, it is given another one before (2); whoever publishes from (2) on
+//! reads of it. If a client asks again after (2) alone, and the channel has grown meanwhile, it has a
+//! row in two shards and gets what is published twice, under one serial, until it goes.
 //!
 //! *Unsubscribe*: (1) mark the own row left, (2) delete the subscriber's row, (3) count down if
 //! there was one. After (1) alone the connection still gets what is published until it goes, or
@@ -20,14 +23,16 @@ use crate::app::App;
 use crate::attend::{self, Place};
 use crate::aws::Services;
 use crate::aws::table::{
-    ChannelKey, ConnectionRows, Counted, Join, Subscriber, SubscriberPut, Written,
+    ChannelKey, ConnectionRows, Counted, Join, OwnPut, Subscriber, SubscriberPut, Written,
 };
 use crate::channel::{Channel, Kind};
 use crate::error::{Error, Fault, Rejection};
+use crate::fanout::grown;
 use crate::lifecycle::{count_out, leave_channel, operation_name};
 use crate::limits::HOLD_SECS;
 use crate::metrics::Count;
 use crate::resume::Resuming;
+use crate::shard;
 use crate::signature;
 use crate::socket_id::{ConnectionId, SocketId};
 use crate::time::UnixMillis;
@@ -95,6 +100,7 @@ pub async fn subscribe(
     let op = operation_name()?;
     let owner = user.as_ref().map(|_| op.as_str());
     let Counted {
+        subscribers,
         shards,
         members,
         occupied_at,
@@ -111,9 +117,11 @@ pub async fn subscribe(
             return Err(refused);
         }
     }
-    // Joining again must meet its own row, however many shards there are by now.
-    let joined = connection.joined(&request.channel);
-    let shard = joined.map_or_else(|| shard_of(id, shards), |own| own.shard);
+    let shard = match connection.joined(&request.channel) {
+        // Joining again must meet its own row, however many shards there are by now.
+        Some(own) => own.shard,
+        None => shard::of(id, grown(services, &of, subscribers, shards).await),
+    };
     let subscription = Subscription {
         subscriber: Subscriber { of: &of, shard, id },
         user_id: user.as_ref().map(User::id),
@@ -206,22 +214,26 @@ async fn put_rows(services: &Services, subscription: Subscription<'_>) -> Result
             return Ok(rows_put(Place::Decided));
         }
     }
-    if services
+    let put = services
         .table
         .put_own(subscriber, user_id, at, expires_at)
-        .await?
-    {
-        return Ok(rows_put(Place::Taken));
+        .await?;
+    let (place, too_much) = match put {
+        OwnPut::Put { moved_from } => (Place::Taken, moved_from),
+        // It has left since.
+        OwnPut::Outrun => (Place::Decided, Some(subscriber.shard)),
+    };
+    if let Some(shard) = too_much {
+        let too_much = Subscriber {
+            shard,
+            ..subscriber
+        };
+        let written = Written::UpTo(at);
+        if services.table.delete_subscriber(too_much, written).await? {
+            count_out(services, subscriber.of, None).await;
+        }
     }
-    // It has left since.
-    if services
-        .table
-        .delete_subscriber(subscriber, Written::UpTo(at))
-        .await?
-    {
-        count_out(services, subscriber.of, None).await;
-    }
-    Ok(rows_put(Place::Decided))
+    Ok(rows_put(place))
 }
 
 /// Leaves a channel: one write, and two more if it was on it (six and a query on a presence
@@ -305,14 +317,6 @@ fn may_join(
         Kind::User if connection.signed_in_as() == channel.user_id() => Ok(None),
         Kind::User => Err(Rejection::UserChannel),
     }
-}
-
-/// The shard that a connection's subscription to a channel of so many goes to.
-fn shard_of(id: &ConnectionId, shards: u32) -> u32 {
-    let hash = id.as_str().bytes().fold(0_u32, |hash, byte| {
-        (hash.rotate_left(5) ^ u32::from(byte)).wrapping_mul(0x9E37_79B9)
-    });
-    hash % shards.max(1)
 }
 
 #[cfg(test)]
@@ -434,17 +438,5 @@ mod tests {
             Err(Rejection::TooManySubscriptions { max_channels: 200 })
         );
         assert_eq!(joins("c7", None, "none", 200), Ok(()));
-    }
-
-    #[test]
-    fn a_shard_is_always_the_same_and_all_are_used() {
-        let ids: Vec<ConnectionId> = (0..100)
-            .map(|n| ConnectionId::new(format!("L0SM9cOFvHc{n:04}=")))
-            .collect();
-        assert!(ids.iter().all(|id| shard_of(id, 1) == 0));
-        for shard in 0..8 {
-            let in_shard = ids.iter().filter(|id| shard_of(id, 8) == shard).count();
-            assert!((3..30).contains(&in_shard), "{in_shard} in {shard}");
-        }
     }
 }

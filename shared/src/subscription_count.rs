@@ -32,7 +32,7 @@ use crate::fanout;
 use crate::frame;
 use crate::lifecycle::operation_name;
 use crate::limits::{COUNT_AT_ONCE_MAX, COUNT_INTERVAL_SECS, TABLE_CONCURRENCY};
-use crate::task::Task;
+use crate::task::{Recount, Task};
 use crate::time::UnixMillis;
 use crate::webhook::Event;
 
@@ -190,14 +190,15 @@ async fn leave(services: &Services, of: &ChannelKey, step: Step) -> Result<(), F
 }
 
 fn task(of: &ChannelKey, put_off: Option<String>) -> Task {
-    Task::SubscriptionCount {
+    Task::SubscriptionCount(Recount {
         app_id: of.app_id.clone(),
         channel: of.channel.clone(),
         put_off,
-    }
+    })
 }
 
-/// Tells them: one write, a query, a post to each and a read. Of two that tell at once the slower one
+/// Tells them, however many they are, without the queue of large channels: a number that is a moment
+/// old is as good, and the next one says it again. One write, a query, a post to each and a read. Of two that tell at once the slower one
 /// may tell a number that is not right any more, after the one that is; so whoever was overtaken
 /// tells once more: here, if they are few, and by way of the queue if they are many.
 async fn tell(

@@ -8,7 +8,7 @@ use crate::stage::{Case, Stage, cases};
 const EVENTS: &str = "/apps/1001/events";
 
 /// Lets the time pass after which an attempt is taken for dead.
-async fn overdue(stage: &Stage) {
+pub(crate) async fn overdue(stage: &Stage) {
     for row in stage.table().rows("idem/").await {
         if row.get("lease_until").is_some() {
             let over = json!({

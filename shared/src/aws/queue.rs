@@ -10,7 +10,9 @@ use futures_util::{StreamExt as _, stream};
 
 use crate::config::Config;
 use crate::error::Fault;
-use crate::limits::{QUEUE_BATCH_MAX, QUEUE_DELAY_MAX_SECS};
+use crate::limits::{
+    FANOUT_SEND_ATTEMPTS, FANOUT_SEND_PAUSE, QUEUE_BATCH_MAX, QUEUE_DELAY_MAX_SECS,
+};
 
 /// Requests in flight at once for many messages.
 const BATCH_CONCURRENCY: usize = 4;
@@ -43,21 +45,9 @@ impl Queue {
     }
 
     fn at(url: Option<&String>, config: &Config) -> Option<Self> {
-        let url = url?.clone();
-        let mut sdk = aws_sdk_sqs::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(config.region.clone()))
-            .credentials_provider(super::credentials(&config.aws_keys))
-            .http_client(super::http_client(config.sqs_endpoint.as_deref()))
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .operation_attempt_timeout(super::ATTEMPT_TIMEOUT)
-                    .build(),
-            );
-        sdk.set_endpoint_url(config.sqs_endpoint.clone());
         Some(Self {
-            client: Client::from_conf(sdk.build()),
-            url,
+            url: url?.clone(),
+            client: client(config),
         })
     }
 
@@ -118,30 +108,132 @@ impl Queue {
                 .build()
                 .expect("an entry has an id and a body")
         });
-        let batch = self
-            .client
-            .send_message_batch()
-            .queue_url(&self.url)
-            .set_entries(Some(entries.collect()));
-        let failed = match batch.send().await {
-            Ok(answer) => answer.failed,
-            Err(error) => {
-                return Err(Unsent {
-                    places: places.to_vec(),
-                    fault: Fault::Queue(error.into()),
-                });
-            }
-        };
-        let Some(first) = failed.first() else {
-            return Ok(());
-        };
-        let problem = format!("refused: {}", first.code());
-        let of = |place: &usize| failed.iter().any(|entry| entry.id() == place.to_string());
-        Err(Unsent {
-            places: places.iter().copied().filter(of).collect(),
-            fault: Fault::Queue(problem.into()),
+        send_entries(&self.client, &self.url, entries.collect(), places).await
+    }
+}
+
+/// A message that has its place in an order.
+#[derive(Clone, Debug)]
+pub struct FifoMessage {
+    /// What it is in order with.
+    pub group: String,
+    /// What it is known by: of two that are sent within five minutes one is queued.
+    pub deduplication: String,
+    /// What it says.
+    pub body: String,
+}
+
+/// A FIFO queue. Cheap to clone.
+#[derive(Clone)]
+pub struct FifoQueue {
+    client: Client,
+    url: String,
+}
+
+impl FifoQueue {
+    /// The queue that large channels go through: a client that opens nothing yet. `None`: the function
+    /// was started without its URL.
+    #[must_use]
+    pub fn fanout(config: &Config) -> Option<Self> {
+        Some(Self {
+            url: config.fanout_queue_url.clone()?,
+            client: client(config),
         })
     }
+
+    /// Queues messages of different groups, each to be handed out after those of its group that were
+    /// queued before, at least once. What is refused, or not answered, is sent again: a message that
+    /// was taken already is known and not taken twice. One request for ten of them, which together have no more
+    /// than 1 MB.
+    ///
+    /// # Errors
+    /// [`Fault::Queue`]: some of them may be queued, none, or all.
+    pub async fn send_all(&self, messages: &[FifoMessage]) -> Result<(), Fault> {
+        let mut left: Vec<usize> = (0..messages.len()).collect();
+        let mut pause = FANOUT_SEND_PAUSE;
+        for attempt in 1.. {
+            let requests: Vec<_> = left
+                .chunks(QUEUE_BATCH_MAX)
+                .map(|places| self.send_batch(messages, places))
+                .collect();
+            let outcomes: Vec<Result<(), Unsent>> = stream::iter(requests)
+                .buffered(BATCH_CONCURRENCY)
+                .collect()
+                .await;
+            let mut unsent = outcomes.into_iter().filter_map(Result::err);
+            let Some(Unsent { mut places, fault }) = unsent.next() else {
+                break;
+            };
+            if attempt == FANOUT_SEND_ATTEMPTS {
+                return Err(fault);
+            }
+            places.extend(unsent.flat_map(|unsent| unsent.places));
+            left = places;
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+        Ok(())
+    }
+
+    async fn send_batch(&self, messages: &[FifoMessage], places: &[usize]) -> Result<(), Unsent> {
+        let entries = places.iter().map(|&place| {
+            let message = &messages[place];
+            SendMessageBatchRequestEntry::builder()
+                .id(place.to_string())
+                .message_group_id(&message.group)
+                .message_deduplication_id(&message.deduplication)
+                .message_body(&message.body)
+                .build()
+                .expect("an entry has an id and a body")
+        });
+        send_entries(&self.client, &self.url, entries.collect(), places).await
+    }
+}
+
+fn client(config: &Config) -> Client {
+    let mut sdk = aws_sdk_sqs::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(config.region.clone()))
+        .credentials_provider(super::credentials(&config.aws_keys))
+        .http_client(super::http_client(config.sqs_endpoint.as_deref()))
+        .timeout_config(
+            TimeoutConfig::builder()
+                .operation_attempt_timeout(super::ATTEMPT_TIMEOUT)
+                .build(),
+        );
+    sdk.set_endpoint_url(config.sqs_endpoint.clone());
+    Client::from_conf(sdk.build())
+}
+
+/// Sends one batch, whose entries are known by their places.
+async fn send_entries(
+    client: &Client,
+    url: &str,
+    entries: Vec<SendMessageBatchRequestEntry>,
+    places: &[usize],
+) -> Result<(), Unsent> {
+    let batch = client
+        .send_message_batch()
+        .queue_url(url)
+        .set_entries(Some(entries));
+    let failed = match batch.send().await {
+        Ok(answer) => answer.failed,
+        Err(error) => {
+            return Err(Unsent {
+                places: places.to_vec(),
+                fault: Fault::Queue(error.into()),
+            });
+        }
+    };
+    let Some(first) = failed.first() else {
+        return Ok(());
+    };
+    let problem = format!("refused: {}", first.code());
+    let of = |place: &usize| failed.iter().any(|entry| entry.id() == place.to_string());
+    Err(Unsent {
+        places: places.iter().copied().filter(of).collect(),
+        fault: Fault::Queue(problem.into()),
+    })
 }
 
 /// What was not queued of several messages.

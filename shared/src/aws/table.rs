@@ -6,6 +6,7 @@
 //! | a connection's own subscription | `conn/{connection_id}` | `sub/{channel}` |
 //! | subscriber of a channel | `subs/{app}/{channel}/{shard}` | `{connection_id}` |
 //! | channel | `chan/{app}/{channel}` | `chan` |
+//! | how far a delivery to a shard has come | `sent/{app}/{channel}/{shard}` | `{serial}`, `{UUID}` |
 //! | publication | `log/{app}/{channel}` | `{serial, 20 digits}` |
 //! | member of a presence channel | `memb/{app}/{channel}` | `{user_id}` |
 //! | last event of a cache channel | `cache/{app}/{channel}` | `cache` |
@@ -30,12 +31,14 @@ mod channel;
 mod conflict;
 mod connection;
 mod due;
+mod growth;
 mod lease;
 mod log;
 mod member;
 mod occupied;
 mod once;
 mod outbox;
+mod progress;
 mod rate;
 mod reader;
 mod resuming;
@@ -72,10 +75,11 @@ pub use self::member::{Join, MemberRow, Told};
 pub use self::occupied::OccupiedPage;
 pub use self::once::{Begun, OnceKey, TakenSerial};
 pub use self::outbox::{FrameKey, Outbox, SessionRow, Taken, Waiting};
+pub use self::progress::{DeliveryKey, ShardPage};
 pub use self::resuming::Switched;
 pub use self::signed_in::{Identified, SignedIn};
 pub use self::subscription::{
-    OwnRow, PageStart, Subscriber, SubscriberPut, SubscriberRow, SubscribersPage, Written,
+    OwnPut, OwnRow, PageStart, Subscriber, SubscriberPut, SubscriberRow, SubscribersPage, Written,
 };
 pub use self::token::{NewToken, Used};
 pub use self::user::{Change, UserLease};
@@ -174,6 +178,10 @@ mod partition {
 
     pub(super) fn subscribers(of: &ChannelKey, shard: u32) -> String {
         format!("subs/{}/{}/{shard}", of.app_id, of.channel)
+    }
+
+    pub(super) fn deliveries(of: &ChannelKey, shard: u32) -> String {
+        format!("sent/{}/{}/{shard}", of.app_id, of.channel)
     }
 
     pub(super) fn channel(of: &ChannelKey) -> String {

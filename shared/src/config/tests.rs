@@ -47,14 +47,32 @@ fn every_problem_is_named_at_once_and_no_value_is() {
         variable::GREET_VIA => Some("pigeon".to_owned()),
         variable::CONNECTIONS_ENDPOINT => Some("somewhere".to_owned()),
         variable::PROBE => Some("often".to_owned()),
+        variable::SUBSCRIBERS_PER_SHARD => Some("0".to_owned()),
         name => complete(name),
     };
     let problems = Config::from(wrong, &[])
         .map(|_| ())
-        .expect_err("four are wrong")
+        .expect_err("five are wrong")
         .to_string();
-    assert_eq!(problems.lines().count(), 5, "{problems}");
+    assert_eq!(problems.lines().count(), 6, "{problems}");
     assert!(!problems.contains("s3cret"), "{problems}");
+}
+
+#[test]
+fn workers_share_what_the_account_may_post() {
+    let worker = |posts: &str, workers: &str| {
+        let lookup = |name: &str| match name {
+            variable::POSTS_PER_SECOND => Some(posts.to_owned()),
+            variable::FANOUT_CONCURRENCY => Some(workers.to_owned()),
+            name => complete(name),
+        };
+        let config = Config::from(lookup, &[]).map_err(|problems| problems.to_string());
+        let large_channels = config.expect("complete").large_channels;
+        large_channels.worker_posts_per_second
+    };
+    assert_eq!(worker("", ""), 800);
+    assert_eq!(worker("2000", "4"), 500);
+    assert_eq!(worker("1", "10"), 1);
 }
 
 #[test]

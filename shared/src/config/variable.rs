@@ -12,6 +12,18 @@ pub const TABLE_NAME: &str = "TABLE_NAME";
 pub const CONNECTIONS_ENDPOINT: &str = "CONNECTIONS_ENDPOINT";
 /// The queue of delayed messages: its URL. Only functions that send to it need it.
 pub const LATER_QUEUE_URL: &str = "LATER_QUEUE_URL";
+/// The queue that the publications of large channels go through: its URL, which ends in `.fifo`. Only
+/// functions that send to it need it.
+pub const FANOUT_QUEUE_URL: &str = "FANOUT_QUEUE_URL";
+/// Subscribers of a channel that whoever publishes delivers to by itself; with more it goes through
+/// the queue. 1,000 when absent.
+pub const FANOUT_INLINE_MAX: &str = "FANOUT_INLINE_MAX";
+/// Subscribers in one shard of a channel; 1,000 when absent, at least 1.
+pub const SUBSCRIBERS_PER_SHARD: &str = "SUBSCRIBERS_PER_SHARD";
+/// Posts a second that API Gateway takes from the account; 8,000 when absent, at least 1.
+pub const POSTS_PER_SECOND: &str = "POSTS_PER_SECOND";
+/// Workers that share those, as the queue's event source mapping has it; 10 when absent, at least 1.
+pub const FANOUT_CONCURRENCY: &str = "FANOUT_CONCURRENCY";
 /// The queue of webhooks: its URL. Only functions that send to it need it.
 pub const WEBHOOK_QUEUE_URL: &str = "WEBHOOK_QUEUE_URL";
 /// Where webhooks go that nobody took: a queue's URL. Only `webhook` needs it.

@@ -78,6 +78,7 @@ impl Fault {
             Self::Queue(_) => ErrorType::QueueUnavailable,
             Self::Task(_) => ErrorType::TaskUnreadable,
             Self::Secret(_) => ErrorType::SecretUnavailable,
+            Self::Overdue => ErrorType::OutOfTime,
             Self::Random(_) => ErrorType::NoRandomBytes,
             Self::SerialLost => ErrorType::SerialLost,
         };

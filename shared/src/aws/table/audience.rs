@@ -17,6 +17,8 @@ pub struct Audience {
     pub subscribers: u64,
     /// How many shards they are in, at least 1.
     pub shards: u32,
+    /// Whether what is published goes through the queue, until the last of them has left.
+    pub is_queued: bool,
     /// The serial that was last taken; 0 before the first.
     pub serial: u64,
     /// How many users are on a presence channel; `None` while somebody announces who comes and
@@ -44,6 +46,8 @@ pub(super) struct AudienceRow {
     subscribers: i64,
     #[serde(default)]
     shards: Option<u32>,
+    #[serde(default)]
+    queued: bool,
     #[serde(default)]
     serial: u64,
     #[serde(default)]
@@ -74,6 +78,7 @@ impl From<AudienceRow> for Audience {
         Self {
             subscribers: u64::try_from(row.subscribers).unwrap_or(0),
             shards: row.shards(),
+            is_queued: row.queued,
             serial: row.serial,
             users: row.due_at.is_none().then_some(row.members),
             vacated_at: row.vacated_at,

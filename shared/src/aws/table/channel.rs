@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use serde::Deserialize;
 
+use super::growth::NO_LONGER_LARGE;
 use super::lease::{self, LeaseRow};
 use super::{
     Audience, ChannelKey, Item, Lease, Table, TakenSerial, audience, conditional, conflict, fault,
@@ -55,6 +56,8 @@ pub struct Correction {
 /// What a subscriber learns from its channel's item.
 #[derive(Debug)]
 pub struct Counted {
+    /// How many they are, this one included: perhaps too many, never too few.
+    pub subscribers: u64,
     /// How many shards the channel's subscribers are in, at least 1.
     pub shards: u32,
     /// How many users were on it when they were last announced.
@@ -92,7 +95,8 @@ impl Counted {
         };
         let row: ChannelRow = read(operation, item)?;
         Ok(Self {
-            shards: row.shards.unwrap_or(1),
+            subscribers: u64::try_from(row.subscribers).unwrap_or(0) + 1,
+            shards: row.shards(),
             members: row.members,
             occupied_at: (row.subscribers <= 0 && !is_back(row.vacated_at, clock)).then_some(clock),
             lease,
@@ -129,6 +133,11 @@ pub(super) struct ChannelRow {
 }
 
 impl ChannelRow {
+    /// At least 1.
+    pub(super) fn shards(&self) -> u32 {
+        self.shards.unwrap_or(1)
+    }
+
     pub(super) const fn tip(&self) -> Tip {
         Tip {
             serial: self.serial,
@@ -231,7 +240,7 @@ impl Table {
     }
 
     /// Counts one subscriber less, after a delete that returned its row; after the last one the channel
-    /// is in the index of occupied ones no more. With an `owner` it also takes the lease on the channel's
+    /// is in the index of occupied ones no more, and no large one. With an `owner` it also takes the lease on the channel's
     /// announcements, if it is free. One write, two for the last one and one more while others have the
     /// lease; no attempt is repeated: counted twice, it would silence the channel under somebody.
     ///
@@ -309,10 +318,11 @@ impl Table {
             // What was there before says how the lease was left.
             .return_values(ReturnValue::AllOld)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let (mut set, mut remove, mut add) = (vec!["vacated_at = :clock"], "", Vec::new());
+        let (mut set, mut remove, mut add) =
+            (vec!["vacated_at = :clock"], String::new(), Vec::new());
         let mut condition = if is_last {
             set.push("subscribers = :none");
-            remove = " REMOVE #occupied";
+            remove = format!(" REMOVE #occupied, {NO_LONGER_LARGE}");
             "subscribers = :one".to_owned()
         } else {
             add.push("subscribers :less");
@@ -358,7 +368,9 @@ impl Table {
         let clock = crate::aws::now();
         let update = self
             .update_channel(of)
-            .update_expression("SET subscribers = :none, vacated_at = :clock REMOVE #occupied")
+            .update_expression(format!(
+                "SET subscribers = :none, vacated_at = :clock REMOVE #occupied, {NO_LONGER_LARGE}"
+            ))
             .condition_expression("subscribers = :seen AND joined_at < :settled")
             .expression_attribute_names("#occupied", OCCUPIED_SHARD)
             .expression_attribute_values(":none", number(0))

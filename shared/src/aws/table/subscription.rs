@@ -85,6 +85,18 @@ struct Operation {
     op: String,
 }
 
+/// What became of a connection's own row about a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnPut {
+    /// It is there.
+    Put {
+        /// The other shard that the one before it named: a subscriber's row may still be there.
+        moved_from: Option<u32>,
+    },
+    /// Nothing was written: the connection has left since.
+    Outrun,
+}
+
 /// What a connection's own row says about a channel.
 #[derive(Debug)]
 pub struct OwnRow {
@@ -216,14 +228,15 @@ impl Table {
     /// be repeated.
     ///
     /// # Errors
-    /// [`Fault::Table`]: it may or may not be there.
+    /// [`Fault::Table`]: it may or may not be there. [`Fault::Row`].
     pub async fn put_own(
         &self,
         subscriber: Subscriber<'_>,
         user_id: Option<&str>,
         at: UnixMillis,
         expires_at: UnixMillis,
-    ) -> Result<bool, Fault> {
+    ) -> Result<OwnPut, Fault> {
+        const OPERATION: &str = "put own subscription";
         let mut row = item([
             (PARTITION_KEY, string(partition::connection(subscriber.id))),
             (SORT_KEY, string(partition::own(&subscriber.of.channel))),
@@ -242,8 +255,17 @@ impl Table {
             .set_item(Some(row))
             .condition_expression("attribute_not_exists(pk) OR #at <= :at")
             .expression_attribute_names("#at", "at")
-            .expression_attribute_values(":at", number(at.0));
-        conditional("put own subscription", put.send().await).map(|put| put.is_some())
+            .expression_attribute_values(":at", number(at.0))
+            .return_values(ReturnValue::AllOld);
+        let Some(put) = conditional(OPERATION, put.send().await)? else {
+            return Ok(OwnPut::Outrun);
+        };
+        let old = put.attributes.map(|old| read::<OwnItem>(OPERATION, old));
+        let moved_from = old
+            .transpose()?
+            .and_then(|old| old.shard)
+            .filter(|shard| *shard != subscriber.shard);
+        Ok(OwnPut::Put { moved_from })
     }
 
     /// Marks a channel as left in the connection's own row, joined or not, unless it was joined
@@ -324,16 +346,18 @@ impl Table {
         shard: u32,
         start: Option<PageStart>,
     ) -> Result<SubscribersPage, Fault> {
-        self.connections_under("read subscribers", partition::subscribers(of, shard), start)
+        let partition = partition::subscribers(of, shard);
+        self.connections_under("read subscribers", partition, start, None)
             .await
     }
 
-    /// Reads some rows whose sort keys are connections.
+    /// Reads some rows whose sort keys are connections: so many at most, or what is in 1 MB.
     pub(super) async fn connections_under(
         &self,
         operation: &'static str,
         partition: String,
         start: Option<PageStart>,
+        count: Option<u32>,
     ) -> Result<SubscribersPage, Fault> {
         let query = self
             .client
@@ -344,7 +368,8 @@ impl Table {
             .expression_attribute_values(":pk", string(partition))
             .projection_expression(format!("sk, #ttl, {LIVE_FROM}, {HELD_UNTIL}"))
             .expression_attribute_names("#ttl", TTL)
-            .set_exclusive_start_key(start);
+            .set_exclusive_start_key(start)
+            .set_limit(count.and_then(|count| i32::try_from(count).ok()));
         let page = query
             .send()
             .await

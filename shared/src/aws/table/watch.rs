@@ -149,7 +149,7 @@ impl Table {
         of: &UserKey,
         start: Option<PageStart>,
     ) -> Result<SubscribersPage, Fault> {
-        self.connections_under("read watchers", partition::watchers(of), start)
+        self.connections_under("read watchers", partition::watchers(of), start, None)
             .await
     }
 }
