@@ -4,6 +4,10 @@
 mod everything;
 #[path = "template/given.rs"]
 mod given;
+#[path = "template/large.rs"]
+mod large;
+#[path = "template/mappings.rs"]
+mod mappings;
 #[path = "template/queued.rs"]
 mod queued;
 #[path = "template/sessions.rs"]
@@ -13,7 +17,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use functions::FUNCTIONS;
-use local::queue::QUEUES;
 use local::routes::{ROUTES, URLS};
 use local::settings::timeout;
 use serde_json::json;
@@ -25,6 +28,8 @@ use tests::{Made, System, workspace};
 use yaml_rust2::{Yaml, YamlLoader};
 
 use crate::everything::everything;
+use crate::large::everything_large;
+use crate::mappings::queues_agree;
 use crate::queued::{everything_counted, everything_told};
 
 /// How long a stream lasts, unless it is said otherwise.
@@ -198,6 +203,11 @@ fn parts(made: Made) -> Vec<Made> {
     made.target.split(", ").map(part).collect()
 }
 
+/// A queue as the template names it, but for its case.
+fn named(queue: &str) -> String {
+    queue.replace(['-', '.'], "")
+}
+
 /// What the functions have asked so far, as policies name it.
 async fn done(system: &System) -> Allowed {
     let made = system.faults().made().await;
@@ -211,9 +221,8 @@ async fn done(system: &System) -> Allowed {
                 "execute-api:ManageConnections".to_owned(),
                 "DELETE".to_owned(),
             ),
-            // As the template names it.
             "SendMessage" | "SendMessageBatch" => {
-                ("sqs:SendMessage".to_owned(), made.target.replace('-', ""))
+                ("sqs:SendMessage".to_owned(), named(&made.target))
             }
             operation => {
                 let kind = match made.target.split_once('/') {
@@ -263,6 +272,12 @@ async fn each_function_may_do_what_it_does_and_nothing_else() {
     everything_told(&telling).await;
     let mut done: Allowed = &done(&talking).await | &done(&counting).await;
     done.extend(self::done(&telling).await);
+    // Two are many.
+    let settings = json!({"client_events": true});
+    let arguments = ["--faults", "--quiet", "--inline-max", "1"];
+    let large = System::start_with_app(&settings, &arguments);
+    everything_large(&large).await;
+    done.extend(self::done(&large).await);
     done.extend(done_by_lambda(&template()));
     let allowed = allowed(&template());
     let forbidden: Vec<_> = done.difference(&allowed).collect();
@@ -308,34 +323,9 @@ fn the_template_and_the_local_host_agree() {
             .collect();
         assert_eq!(keys, [Some(hash), Some(range)]);
     }
-    let text = |yaml: &Yaml| yaml.as_str().expect("text").to_lowercase();
-    let number = |yaml: &Yaml| usize::try_from(yaml.as_i64().expect("a number")).expect("positive");
-    let mappings: Vec<_> = resources(&template, "AWS::Lambda::EventSourceMapping").collect();
-    assert_eq!(mappings.len(), QUEUES.len());
-    for declared in QUEUES {
-        let mapping = mappings.iter().find(|(_, mapping)| {
-            text(&mapping["EventSourceArn"]) == format!("{}.arn", declared.name)
-        });
-        let (_, mapping) = mapping.unwrap_or_else(|| panic!("nobody takes {}", declared.name));
-        assert_eq!(text(&mapping["FunctionName"]), declared.function);
-        assert_eq!(number(&mapping["BatchSize"]), declared.batch_size);
-        let queue = |name: &str| {
-            let ends_so = |(_, queue): &(_, &Yaml)| {
-                text(&queue["QueueName"]).ends_with(&format!("}}-{name}"))
-            };
-            resources(&template, "AWS::SQS::Queue").find(ends_so)
-        };
-        assert!(queue(declared.dead_letter_queue).is_some());
-        let (_, queue) = queue(declared.name).expect("a queue");
-        let receives = number(&queue["RedrivePolicy"]["maxReceiveCount"]);
-        assert_eq!(u32::try_from(receives), Ok(declared.max_receive_count));
-        // What may be in flight must not be handed out to another one.
-        let function_secs =
-            usize::try_from(timeout(declared.function, STREAM_LIFE).as_secs()).expect("fits");
-        assert!(number(&queue["VisibilityTimeout"]) >= 6 * function_secs);
-    }
     let ttl = &table["TimeToLiveSpecification"]["AttributeName"];
     assert_eq!(ttl.as_str(), Some(TTL));
+    queues_agree(&template);
 }
 
 #[test]
