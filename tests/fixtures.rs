@@ -15,7 +15,7 @@ const CLOSE: &str = "DeleteConnection";
 /// An event, the status that it is answered with (for messages of a queue, how many of them have
 /// failed), and what is asked of AWS for it, in order. The gateway has no such connection: who
 /// answers it finds out and forgets it.
-const EVENTS: [(&str, u64, &[&str]); 74] = [
+const EVENTS: [(&str, u64, &[&str]); 77] = [
     ("connect", 200, &[PUT]),
     // What it asks of itself with `GREET_VIA=invoke`.
     ("connect-greet", 200, &[]),
@@ -24,6 +24,11 @@ const EVENTS: [(&str, u64, &[&str]); 74] = [
     ("connect-unsupported-protocol", 200, &[]),
     ("disconnect", 200, &[UPDATE, QUERY, UPDATE]),
     ("disconnect-without-a-word", 200, &[UPDATE, QUERY, UPDATE]),
+    ("fanout-large-channel", 0, &[QUERY]),
+    // It may have been begun.
+    ("fanout-large-channel-again", 0, &[GET, QUERY]),
+    // What comes after it in its group is not done, and what is in another group is.
+    ("fanout-large-channel-unreadable", 2, &[QUERY]),
     ("fanout-subscription-count", 0, &[GET]),
     ("fanout-subscription-count-put-off", 0, &[UPDATE]),
     ("fanout-unreadable", 1, &[]),
