@@ -80,3 +80,24 @@ fn what_is_in_front_brings_the_key_that_function_urls_ask_for() {
         assert!(secrets(&template, properties).contains("OriginKey"));
     }
 }
+
+/// The statuses that CloudFront keeps for ten seconds, whatever the origin says of keeping.
+const KEPT: [i64; 11] = [400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504];
+
+#[test]
+fn nobody_is_given_the_refusal_of_another() {
+    let template = template();
+    let distribution = &template["Resources"]["Distribution"]["Properties"]["DistributionConfig"];
+    let responses = distribution["CustomErrorResponses"].as_vec();
+    let kept: Vec<(Option<i64>, Option<i64>)> = responses
+        .expect("a list")
+        .iter()
+        .map(|one| {
+            (
+                one["ErrorCode"].as_i64(),
+                one["ErrorCachingMinTTL"].as_i64(),
+            )
+        })
+        .collect();
+    assert_eq!(kept, KEPT.map(|status| (Some(status), Some(0))));
+}
