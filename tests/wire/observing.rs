@@ -244,7 +244,7 @@ async fn do_everything(system: &System) -> Vec<String> {
         assert!(failed.contains("EventUnreadable"), "{function}: {failed}");
     }
     let queued = json!({"Records": [{"messageId": "m", "body": json!({"v": 1, "type": SECRET}).to_string(),
-        "attributes": {"ApproximateFirstReceiveTimestamp": "1"}}]});
+        "attributes": {"ApproximateFirstReceiveTimestamp": "1", "ApproximateReceiveCount": "1"}}]});
     assert!(
         invoke(system, "fanout", &queued.to_string())
             .await
