@@ -11,8 +11,7 @@ use lambda_http::{Adapter, Body, Request, RequestExt as _, Response, StreamAdapt
 use lambda_runtime::LambdaEvent;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
-use shared::answer::Answer;
-use shared::api::SignedRequest;
+use shared::api::{Answer, SignedRequest};
 use shared::deployment::Deployment;
 use shared::error::{BUSY_MESSAGE, Error, FAULT_MESSAGE, Rejection, chain};
 use shared::time::UnixMillis;

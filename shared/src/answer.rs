@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::api::{ApiCall, Attributes};
+use crate::api::{Answer, ApiCall, Attributes};
 use crate::app::App;
 use crate::aws::Services;
 use crate::aws::table::{ChannelKey, UserKey};
@@ -16,28 +16,6 @@ use crate::once::{self, Attempt, Known};
 use crate::publish::{self, Publication};
 use crate::terminate;
 use crate::time::UnixMillis;
-
-/// What a call is answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// The HTTP status: 200, or 202.
-    pub status: u16,
-    /// JSON.
-    pub body: String,
-}
-
-impl Answer {
-    fn new(status: u16, body: &impl Serialize) -> Self {
-        Self {
-            status,
-            body: serde_json::to_string(body).expect("strings and numbers always print"),
-        }
-    }
-
-    fn ok(body: &impl Serialize) -> Self {
-        Self::new(200, body)
-    }
-}
 
 /// `{}`.
 #[derive(Serialize)]

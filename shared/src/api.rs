@@ -1,5 +1,6 @@
 //! The calls of the HTTP API: a request becomes one of them, or is refused.
 
+mod answer;
 mod attributes;
 mod direct;
 mod idempotency;
@@ -7,6 +8,7 @@ mod path;
 mod query;
 mod signed;
 
+pub use self::answer::Answer;
 pub use self::attributes::Attributes;
 pub use self::direct::Direct;
 pub use self::idempotency::Idempotency;

@@ -9,8 +9,7 @@
 //! under its own id. What was posted before a crash is posted once more, under the same serial. After
 //! (5) the answer is given again.
 
-use crate::answer::Answer;
-use crate::api::Idempotency;
+use crate::api::{Answer, Idempotency};
 use crate::aws::Services;
 use crate::aws::table::{Begun, OnceKey, TakenSerial};
 use crate::error::{Error, Rejection, chain};
