@@ -131,6 +131,13 @@ def main():
     server.trigger("orders", "created", {"id": 1})
     assert json.loads(socket.expect("created")["data"]) == {"id": 1}
     print("  a server's SDK publishes to it", flush=True)
+    other = Socket(app["key"])
+    other.subscribe("orders")
+    server.trigger("orders", "created", {"id": 2})
+    for each in [socket, other]:
+        assert json.loads(each.expect("created")["data"]) == {"id": 2}
+    other.socket.close()
+    print("  and to two, by the queue of large channels", flush=True)
     socket.send("pusher:ping", {})
     socket.expect("pusher:pong")
     print("  API Gateway answers its ping", flush=True)
