@@ -282,6 +282,7 @@ fn a_rule_has_one_home() {
         ("\"cache/", "shared/src/aws/table.rs"),
         ("\"idem/", "shared/src/aws/table.rs"),
         ("\"rate/", "shared/src/aws/table.rs"),
+        ("\"read/", "shared/src/aws/table.rs"),
         ("\"token/", "shared/src/aws/table.rs"),
         ("\"user/", "shared/src/aws/table.rs"),
         ("\"watch/", "shared/src/aws/table.rs"),
