@@ -333,7 +333,7 @@ fn every_error_in_the_log_says_of_which_type_it_is() {
 #[test]
 fn a_file_can_be_read_in_one_sitting() {
     let mut long = Vec::new();
-    for folder in ["shared", "functions", "local", "tests"] {
+    for folder in ["shared", "functions", "local", "bench", "tests"] {
         long.extend(
             sources(folder)
                 .into_iter()

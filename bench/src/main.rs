@@ -1,0 +1,67 @@
+//! `cargo run --release -p bench -- delivery`: what a delivered message costs, by our path and by others.
+//!
+//! [`delivery`] starts the others as processes of their own: a sink, whose work is not counted, and one
+//! publisher after another, whose work and memory are.
+
+mod delivery;
+mod load;
+mod publish;
+mod report;
+mod sink;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::delivery::Delivery;
+use crate::load::Load;
+use crate::publish::Way;
+use crate::sink::Sink;
+
+/// What went wrong, for whoever runs it.
+pub(crate) type Problem = Box<dyn std::error::Error + Send + Sync>;
+
+/// Measures Lambda Channels.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// What a delivered message costs, by our path and by others
+    Delivery(Delivery),
+    /// Publishes in one way, and prints what that took
+    #[command(hide = true)]
+    Publish {
+        way: Way,
+        #[command(flatten)]
+        load: Load,
+    },
+    /// Answers every post until its standard input ends
+    #[command(hide = true)]
+    Sink(Sink),
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().what {
+        What::Delivery(delivery) => delivery.run(),
+        What::Publish { way, load } => publish::run(way, &load),
+        What::Sink(sink) => sink.run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("error: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// As the functions have it: one thread.
+pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+}

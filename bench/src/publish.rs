@@ -1,0 +1,63 @@
+//! The ways to publish that are compared, each in a process of its own.
+
+mod floor;
+mod ours;
+mod sdk;
+
+use clap::ValueEnum;
+
+use crate::load::{Load, Taken};
+use crate::{Problem, runtime};
+
+/// A way to publish.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Way {
+    /// Sockets and a signature, and nothing else
+    Floor,
+    /// The functions' path
+    Ours,
+    /// AWS's own client for Rust
+    Sdk,
+}
+
+/// Publishes, and prints what that took as JSON.
+pub(crate) fn run(way: Way, load: &Load) -> Result<(), Problem> {
+    let taken = runtime()?.block_on(publish(way, load))?;
+    println!("{}", serde_json::to_string(&taken)?);
+    Ok(())
+}
+
+async fn publish(way: Way, load: &Load) -> Result<Taken, Problem> {
+    match way {
+        Way::Floor => floor::publish(load).await,
+        Way::Ours => ours::publish(load).await,
+        Way::Sdk => sdk::publish(load).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::sink;
+
+    #[tokio::test]
+    async fn every_way_gets_each_of_its_posts_answered() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(sink::serve(listener, Duration::ZERO, None));
+        let load = Load {
+            endpoint: format!("http://127.0.0.1:{port}/live").parse().unwrap(),
+            in_flight: 8,
+            messages: 100,
+            warm_up: 20,
+        };
+        for &way in Way::value_variants() {
+            let taken = publish(way, &load).await.unwrap();
+            assert_eq!(taken.failed, 0);
+            assert!(taken.cpu_micros > 0 && taken.peak_rss_kb > 0);
+        }
+    }
+}
