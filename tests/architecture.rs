@@ -145,7 +145,7 @@ fn only_the_edge_names_aws_and_only_the_functions_name_lambda() {
         broken.extend(named_outside(&product, name, &["shared/src/aws"]));
     }
     // What AWS's own client does not do: posts to connections, and to servers of others.
-    let clients = ["shared/src/aws/connections.rs", "shared/src/receiver.rs"];
+    let clients = ["shared/src/aws/connections", "shared/src/receiver.rs"];
     for name in ["hyper_", "hyper::"] {
         broken.extend(named_outside(&product, name, &clients));
     }

@@ -1,37 +1,32 @@
 //! `@connections`: posting to a connection and closing it.
 //!
-//! A post takes the project's own path (one pool of kept connections, one signature scheme with
-//! everything cached that can be): the SDK spends four times as much on one. Closing is rare and
-//! takes the SDK. Neither is repeated here: who posts decides what an outcome means.
+//! A post takes the project's own path (kept connections, and a signature with everything cached that
+//! can be): what the SDK spends on one is in `docs/performance.md`. Closing is rare and takes the SDK.
+//! Neither is repeated here: who posts decides what an outcome means.
+
+mod pool;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws_sdk_apigatewaymanagement::Client;
 use aws_sdk_apigatewaymanagement::config::retry::RetryConfig;
 use aws_sdk_apigatewaymanagement::config::timeout::TimeoutConfig;
 use aws_sdk_apigatewaymanagement::config::{BehaviorVersion, Region};
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
-use http_body_util::{BodyExt as _, Full};
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::Full;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
+use self::pool::{Cause, Pool};
 use super::signer::{Signer, escape_segment};
 use crate::config::Config;
 use crate::error::Fault;
 use crate::limits::{POST_CONCURRENCY, POST_TIMEOUT};
 use crate::socket_id::ConnectionId;
-use crate::tls::{self, Trust};
 
-/// How long a kept connection may idle before a new one is opened instead. Short, because a
-/// frozen Lambda does not see the other end close it.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
-/// Bytes of an answer that are read: enough to keep the connection, whatever it says.
-const ANSWER_MAX_BYTES: usize = 65_536;
+const DATE: HeaderName = HeaderName::from_static("x-amz-date");
+const SESSION_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
 
 /// A frame ready to be posted: hashed once, however many get it.
 #[derive(Clone)]
@@ -80,10 +75,19 @@ pub enum Liveness {
 #[derive(Clone)]
 pub struct Connections {
     client: Client,
-    pool: hyper_util::client::legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
-    endpoint: Uri,
-    signer: Arc<Signer>,
+    posts: Arc<Posts>,
     in_flight: Arc<Semaphore>,
+}
+
+/// What all posts share.
+struct Posts {
+    pool: Pool,
+    signer: Signer,
+    host: HeaderValue,
+    /// The role's, as it travels. One that cannot is left out, and API Gateway refuses the post.
+    session_token: Option<HeaderValue>,
+    /// Of a post's path, up to the connection's id.
+    path: String,
 }
 
 impl Connections {
@@ -104,26 +108,9 @@ impl Connections {
                     .build(),
             )
             .build();
-        let mut tcp = HttpConnector::new();
-        tcp.set_nodelay(true);
-        tcp.enforce_http(false);
-        tcp.set_connect_timeout(Some(POST_TIMEOUT));
-        let connector = connector(&endpoint, tcp);
-        let pool = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_max_idle_per_host(POST_CONCURRENCY)
-            .build(connector);
-        let host = endpoint
-            .authority()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        let signer = Signer::new(config.aws_keys.clone(), config.region.clone(), host);
         Self {
             client: Client::from_conf(sdk),
-            pool,
-            endpoint,
-            signer: Arc::new(signer),
+            posts: Arc::new(Posts::new(config)),
             in_flight: Arc::new(Semaphore::new(POST_CONCURRENCY)),
         }
     }
@@ -136,7 +123,7 @@ impl Connections {
             .acquire()
             .await
             .expect("the semaphore is never closed");
-        match tokio::time::timeout(POST_TIMEOUT, self.attempt(id, payload)).await {
+        match tokio::time::timeout(POST_TIMEOUT, self.posts.post(id, payload)).await {
             Ok(Ok(status)) => classify(status),
             Ok(Err(source)) => Posted::Failed(Fault::Gateway {
                 operation: "post",
@@ -147,46 +134,6 @@ impl Connections {
                 source: elapsed.into(),
             }),
         }
-    }
-
-    async fn attempt(
-        &self,
-        id: &ConnectionId,
-        payload: &Payload,
-    ) -> Result<StatusCode, Box<dyn std::error::Error + Send + Sync>> {
-        let path = format!(
-            "{}/@connections/{}",
-            self.endpoint.path().trim_end_matches('/'),
-            escape_segment(id.as_str())
-        );
-        let signed = self
-            .signer
-            .sign(Method::POST.as_str(), &path, &payload.digest, super::now());
-        let uri = Uri::builder()
-            .scheme(self.endpoint.scheme_str().unwrap_or_default())
-            .authority(
-                self.endpoint
-                    .authority()
-                    .map_or("", http::uri::Authority::as_str),
-            )
-            .path_and_query(path)
-            .build()?;
-        let mut request = Request::post(uri)
-            .header("x-amz-date", signed.date)
-            .header(header::AUTHORIZATION, signed.authorization)
-            .body(Full::new(payload.body.clone()))?;
-        if let Some(token) = self.signer.session_token() {
-            request
-                .headers_mut()
-                .insert("x-amz-security-token", HeaderValue::from_str(token)?);
-        }
-        let answer = self.pool.request(request).await?;
-        let status = answer.status();
-        // Read to its end, or the connection cannot be used again.
-        http_body_util::Limited::new(answer.into_body(), ANSWER_MAX_BYTES)
-            .collect()
-            .await?;
-        Ok(status)
     }
 
     /// Asks whether a connection is still there.
@@ -237,18 +184,41 @@ impl Connections {
     }
 }
 
-/// TLS, or none for a plain endpoint.
-fn connector(endpoint: &Uri, tcp: HttpConnector) -> HttpsConnector<HttpConnector> {
-    let trust = if endpoint.scheme() == Some(&http::uri::Scheme::HTTP) {
-        Trust::Nobody
-    } else {
-        Trust::Aws
-    };
-    hyper_rustls::HttpsConnectorBuilder::new()
-        .with_tls_config(tls::client(trust))
-        .https_or_http()
-        .enable_http1()
-        .wrap_connector(tcp)
+impl Posts {
+    fn new(config: &Config) -> Self {
+        let endpoint = config.connections_endpoint.clone();
+        let host = endpoint
+            .authority()
+            .map_or("", |authority| authority.as_str());
+        let header = |text: &str| HeaderValue::from_str(text).ok();
+        Self {
+            signer: Signer::new(
+                config.aws_keys.clone(),
+                config.region.clone(),
+                host.to_owned(),
+            ),
+            host: header(host).expect("an authority has visible characters alone"),
+            session_token: config.aws_keys.session_token.as_deref().and_then(header),
+            path: format!("{}/@connections/", endpoint.path().trim_end_matches('/')),
+            pool: Pool::new(endpoint),
+        }
+    }
+
+    async fn post(&self, id: &ConnectionId, payload: &Payload) -> Result<StatusCode, Cause> {
+        let path = format!("{}{}", self.path, escape_segment(id.as_str()));
+        let signed = self
+            .signer
+            .sign(Method::POST.as_str(), &path, &payload.digest, super::now());
+        let mut post = Request::post(path)
+            .header(header::HOST, &self.host)
+            .header(DATE, signed.date)
+            .header(header::AUTHORIZATION, signed.authorization)
+            .body(Full::new(payload.body.clone()))?;
+        if let Some(token) = &self.session_token {
+            post.headers_mut().insert(SESSION_TOKEN, token.clone());
+        }
+        self.pool.send(post).await
+    }
 }
 
 /// What API Gateway's answers to a post mean. The body is not looked at: some 410s are not JSON.

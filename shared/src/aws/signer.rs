@@ -3,10 +3,11 @@
 //! time; here the key is kept for its day and the body's hash for all recipients, which makes
 //! signing a twentieth of the cost. A test compares every signature with the `aws-sigv4` crate.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_dynamodb::primitives::{DateTime, DateTimeFormat};
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use http::HeaderValue;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
 
@@ -15,6 +16,9 @@ use crate::time::UnixMillis;
 
 /// The service's name in the scope.
 const SERVICE: &str = "execute-api";
+const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+/// Bytes of a SHA-256 in hex.
+const HEX_BYTES: usize = 64;
 /// What a path is escaped by: all but RFC 3986's unreserved characters.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -32,27 +36,32 @@ pub(super) fn escape_segment(segment: &str) -> String {
 /// The headers that make a request a signed one.
 pub(super) struct SignedHeaders {
     /// `x-amz-date`.
-    pub(super) date: String,
+    pub(super) date: HeaderValue,
     /// `authorization`.
-    pub(super) authorization: String,
+    pub(super) authorization: Vec<u8>,
 }
 
-/// Signs requests to one host.
+/// Signs requests to one host. The credentials are those that it was made with: Lambda gives an
+/// environment the same ones for all of its life.
 pub(super) struct Signer {
     keys: AwsKeys,
     region: String,
     host: String,
-    /// What holds for a second (the date) and for a day (the key).
-    current: Mutex<Option<Current>>,
+    current: Mutex<Option<Arc<Current>>>,
 }
 
-#[derive(Clone)]
+/// What holds for a second: the date, the day's key, and all that is printed around what differs
+/// from one request to the next.
 struct Current {
     secs: u64,
     /// `20261124T010203Z`.
-    date: String,
-    /// `20261124/us-east-1/execute-api/aws4_request`.
-    scope: String,
+    date: HeaderValue,
+    /// The canonical request between its path and the body's digest.
+    canonical: String,
+    /// What is signed before the canonical request's digest.
+    signed: String,
+    /// The authorization up to the signature.
+    authorization: String,
     /// A MAC keyed with the day's signing key.
     mac: Hmac<Sha256>,
 }
@@ -67,11 +76,6 @@ impl Signer {
         }
     }
 
-    /// The role's session token, which travels as a header of its own.
-    pub(super) fn session_token(&self) -> Option<&str> {
-        self.keys.session_token.as_deref()
-    }
-
     /// Signs a request whose `path` is escaped as it travels and whose body has the SHA-256
     /// `body_digest` in hex.
     pub(super) fn sign(
@@ -81,41 +85,34 @@ impl Signer {
         body_digest: &str,
         now: UnixMillis,
     ) -> SignedHeaders {
-        let Current {
-            date, scope, mac, ..
-        } = self.current(now.secs());
-        let (token, names) = match self.session_token() {
-            Some(token) => (
-                format!("x-amz-security-token:{token}\n"),
-                "host;x-amz-date;x-amz-security-token",
-            ),
-            None => (String::new(), "host;x-amz-date"),
-        };
+        let current = self.current(now.secs());
+        let mut canonical = Sha256::new();
+        canonical.update(method);
+        canonical.update("\n");
         // Outside S3 the path is escaped a second time.
-        let path = utf8_percent_encode(path, ESCAPED_IN_PATH);
-        let host = &self.host;
-        let canonical = format!(
-            "{method}\n{path}\n\nhost:{host}\nx-amz-date:{date}\n{token}\n{names}\n{body_digest}"
-        );
-        let digest = hex::encode(Sha256::digest(canonical.as_bytes()));
-        let mut mac = mac;
-        mac.update(format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{digest}").as_bytes());
-        let signature = hex::encode(mac.finalize().into_bytes());
-        let key_id = &self.keys.access_key_id;
-        let authorization = format!(
-            "AWS4-HMAC-SHA256 Credential={key_id}/{scope}, SignedHeaders={names}, Signature={signature}"
-        );
+        for part in utf8_percent_encode(path, ESCAPED_IN_PATH) {
+            canonical.update(part);
+        }
+        canonical.update(&current.canonical);
+        canonical.update(body_digest);
+        let mut mac = current.mac.clone();
+        mac.update(current.signed.as_bytes());
+        mac.update(&hex_of(&canonical.finalize()));
+        let signature = hex_of(&mac.finalize().into_bytes());
+        let mut authorization = Vec::with_capacity(current.authorization.len() + HEX_BYTES);
+        authorization.extend_from_slice(current.authorization.as_bytes());
+        authorization.extend_from_slice(&signature);
         SignedHeaders {
-            date,
+            date: current.date.clone(),
             authorization,
         }
     }
 
-    fn current(&self, secs: u64) -> Current {
+    fn current(&self, secs: u64) -> Arc<Current> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         match current.as_ref() {
-            Some(current) if current.secs == secs => current.clone(),
-            Some(_) | None => current.insert(self.derive(secs)).clone(),
+            Some(current) if current.secs == secs => Arc::clone(current),
+            Some(_) | None => Arc::clone(current.insert(Arc::new(self.derive(secs)))),
         }
     }
 
@@ -127,21 +124,41 @@ impl Signer {
             .chars()
             .filter(char::is_ascii_alphanumeric)
             .collect();
-        let day = date.get(..8).unwrap_or_default().to_owned();
+        let day = date.get(..8).unwrap_or_default();
         let secret = format!("AWS4{}", self.keys.secret_access_key);
         let mut key = secret.into_bytes();
-        for part in [day.as_str(), &self.region, SERVICE, "aws4_request"] {
+        for part in [day, &self.region, SERVICE, "aws4_request"] {
             let mut mac = keyed(&key);
             mac.update(part.as_bytes());
             key = mac.finalize().into_bytes().to_vec();
         }
+        let (token, names) = match &self.keys.session_token {
+            Some(token) => (
+                format!("x-amz-security-token:{token}\n"),
+                "host;x-amz-date;x-amz-security-token",
+            ),
+            None => (String::new(), "host;x-amz-date"),
+        };
+        let host = &self.host;
+        let key_id = &self.keys.access_key_id;
+        let scope = format!("{day}/{}/{SERVICE}/aws4_request", self.region);
         Current {
             secs,
-            date,
-            scope: format!("{day}/{}/{SERVICE}/aws4_request", self.region),
+            canonical: format!("\n\nhost:{host}\nx-amz-date:{date}\n{token}\n{names}\n"),
+            signed: format!("{ALGORITHM}\n{date}\n{scope}\n"),
+            authorization: format!(
+                "{ALGORITHM} Credential={key_id}/{scope}, SignedHeaders={names}, Signature="
+            ),
             mac: keyed(&key),
+            date: HeaderValue::try_from(date).expect("a date is digits and letters"),
         }
     }
+}
+
+fn hex_of(digest: &[u8]) -> [u8; HEX_BYTES] {
+    let mut hex = [0; HEX_BYTES];
+    hex::encode_to_slice(digest, &mut hex).expect("a SHA-256 is 32 bytes");
+    hex
 }
 
 fn keyed(key: &[u8]) -> Hmac<Sha256> {
@@ -154,8 +171,48 @@ mod tests {
 
     use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
     use aws_sigv4::sign::v4;
+    use proptest::prelude::*;
 
     use super::*;
+
+    const REGION: &str = "eu-west-1";
+    const HOST: &str = "abc.execute-api.eu-west-1.amazonaws.com";
+
+    fn keys(token: Option<&str>) -> AwsKeys {
+        AwsKeys {
+            access_key_id: "AKIDEXAMPLE".to_owned(),
+            secret_access_key: "wJalr/EXAMPLE".to_owned(),
+            session_token: token.map(str::to_owned),
+        }
+    }
+
+    fn ours(signer: &Signer, path: &str, body: &str, secs: u64) -> String {
+        let digest = hex::encode(Sha256::digest(body));
+        let signed = signer.sign("POST", path, &digest, UnixMillis(secs * 1_000));
+        String::from_utf8(signed.authorization).unwrap()
+    }
+
+    fn theirs(keys: &AwsKeys, path: &str, body: &str, secs: u64) -> String {
+        let identity = super::super::credentials(keys).into();
+        let params = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(REGION)
+            .name(SERVICE)
+            .time(SystemTime::UNIX_EPOCH + Duration::from_secs(secs))
+            .settings(SigningSettings::default())
+            .build()
+            .expect("complete")
+            .into();
+        let url = format!("https://{HOST}{path}");
+        let body = SignableBody::Bytes(body.as_bytes());
+        let request = SignableRequest::new("POST", &url, [("host", HOST)].into_iter(), body);
+        let (instructions, _) = sign(request.expect("a request"), &params)
+            .expect("signs")
+            .into_parts();
+        let mut headers = instructions.headers();
+        let found = headers.find(|(name, _)| *name == "authorization");
+        found.expect("signed").1.to_owned()
+    }
 
     #[test]
     fn a_signature_is_the_one_that_the_aws_crate_makes() {
@@ -168,50 +225,35 @@ mod tests {
             ),
             (None, "/live/@connections/a-b_c.d~e%2F", ""),
         ] {
-            let keys = AwsKeys {
-                access_key_id: "AKIDEXAMPLE".to_owned(),
-                secret_access_key: "wJalr/EXAMPLE".to_owned(),
-                session_token: token.map(str::to_owned),
-            };
-            let host = "abc.execute-api.eu-west-1.amazonaws.com";
-            let signer = Signer::new(keys.clone(), "eu-west-1".to_owned(), host.to_owned());
-            let digest = hex::encode(Sha256::digest(body));
+            let keys = keys(token);
+            let signer = Signer::new(keys.clone(), REGION.to_owned(), HOST.to_owned());
+            let theirs = theirs(&keys, path, body, secs);
             // Twice: the second time from what is kept.
-            let ours: Vec<String> = (0..2)
-                .map(|_| {
-                    signer
-                        .sign("POST", path, &digest, UnixMillis(secs * 1_000))
-                        .authorization
-                })
-                .collect();
+            for _ in 0..2 {
+                assert_eq!(ours(&signer, path, body, secs), theirs);
+            }
+        }
+    }
 
-            let identity = super::super::credentials(&keys).into();
-            let params = v4::SigningParams::builder()
-                .identity(&identity)
-                .region("eu-west-1")
-                .name(SERVICE)
-                .time(SystemTime::UNIX_EPOCH + Duration::from_secs(secs))
-                .settings(SigningSettings::default())
-                .build()
-                .expect("complete")
-                .into();
-            let url = format!("https://{host}{path}");
-            let request = SignableRequest::new(
-                "POST",
-                &url,
-                [("host", host)].into_iter(),
-                SignableBody::Bytes(body.as_bytes()),
-            )
-            .expect("a request");
-            let (instructions, _) = sign(request, &params).expect("signs").into_parts();
-            let theirs = instructions
-                .headers()
-                .find(|(name, _)| *name == "authorization")
-                .map(|(_, value)| value.to_owned());
-            assert_eq!(
-                ours,
-                [theirs.clone().expect("signed"), theirs.expect("signed")]
-            );
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn so_is_that_for_any_connection_body_and_time(
+            // One of dots alone would be a step in the path; API Gateway makes none.
+            id in "[^.].{0,39}",
+            body in ".{0,80}",
+            token in proptest::option::of("[A-Za-z0-9+/=]{1,919}"),
+            secs in 1_500_000_000_u64..4_000_000_000,
+            later in 0..200_000_u64,
+        ) {
+            let keys = keys(token.as_deref());
+            let signer = Signer::new(keys.clone(), REGION.to_owned(), HOST.to_owned());
+            let path = format!("/live/@connections/{}", escape_segment(&id));
+            // What is kept of one moment is not used at another.
+            for secs in [secs, secs + later, secs] {
+                prop_assert_eq!(ours(&signer, &path, &body, secs), theirs(&keys, &path, &body, secs));
+            }
         }
     }
 }
