@@ -228,15 +228,21 @@ async fn whoever_missed_more_than_it_is_shown_is_told_so() {
         assert_eq!(reply.status, 200, "{reply:?}");
     }
     let serials = log(&system, "a").await;
+    // A serial may be skipped: what counts is how far it is to the last one.
+    let after = serials[serials.len() - 1] - 500;
+    let missed: Vec<u64> = serials
+        .into_iter()
+        .filter(|serial| *serial > after)
+        .collect();
     let mut socket = Socket::connect(&system).await;
-    resume(&mut socket, "a", serials[0]).await;
-    for serial in &serials[1..] {
+    resume(&mut socket, "a", after).await;
+    for serial in &missed {
         assert_eq!(socket.expect("e").await["serial"], *serial);
     }
     is_live(&system, &mut socket, "a").await;
-    resume(&mut socket, "a", serials[0]).await;
+    resume(&mut socket, "a", after).await;
     let failed = inner(&socket.expect("pusher:resume_failed").await);
-    assert_eq!(failed, json!({"after": serials[0], "oldest": serials[1]}));
+    assert_eq!(failed, json!({"after": after, "oldest": missed[0]}));
     is_live(&system, &mut socket, "a").await;
 }
 
