@@ -181,6 +181,7 @@ impl Runs {
             .env("AWS_SESSION_TOKEN", session_token())
             .env("FRAME", frame)
             .env("SSL_CERT_FILE", self.folder.join("cert.pem"))
+            .env("AWS_CA_BUNDLE", self.folder.join("cert.pem"))
             .stderr(Stdio::inherit())
             .output()?;
         if !output.status.success() {

@@ -1,4 +1,4 @@
-//! `cargo run --release -p bench -- delivery`: what a delivered message costs, by our path and by others.
+//! `cargo run --profile bench -p bench -- delivery`: what a delivered message costs, by our path and by others.
 //!
 //! [`delivery`] starts the others as processes of their own: a sink, whose work is not counted, and one
 //! publisher after another, whose work and memory are.

@@ -22,7 +22,6 @@ use crate::error::{Fault, Rejection};
 use crate::metrics::{Count, Metrics};
 use crate::task::Task;
 use crate::time::UnixMillis;
-use crate::tls::AMAZON_ROOTS_PEM;
 
 /// How long one attempt of an SDK call may take: well under every function's timeout, so that a
 /// lost answer still leaves time for another attempt.
@@ -116,13 +115,13 @@ fn credentials(keys: &AwsKeys) -> Credentials {
     )
 }
 
-/// An HTTP client for the SDK, which believes AWS's own certificates alone. A plain endpoint (a
+/// An HTTP client for the SDK, which believes what these roots certify. A plain endpoint (a
 /// workstation's) gets one without TLS.
-fn http_client(endpoint: Option<&str>) -> SharedHttpClient {
+fn http_client(roots_pem: &str, endpoint: Option<&str>) -> SharedHttpClient {
     if endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) {
         Builder::new().build_http()
     } else {
-        let roots = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS_PEM);
+        let roots = TrustStore::empty().with_pem_certificate(roots_pem.as_bytes());
         let trust = TlsContext::builder().with_trust_store(roots).build();
         Builder::new()
             .tls_provider(tls::Provider::Rustls(
@@ -136,6 +135,7 @@ fn http_client(endpoint: Option<&str>) -> SharedHttpClient {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tls::AMAZON_ROOTS_PEM;
 
     #[test]
     fn a_client_has_tls_where_it_needs_it() {
@@ -145,7 +145,7 @@ mod tests {
             Some("https://dynamodb.us-east-1.amazonaws.com"),
             Some("http://127.0.0.1:1"),
         ] {
-            let _ = http_client(endpoint);
+            let _ = http_client(AMAZON_ROOTS_PEM, endpoint);
         }
     }
 }

@@ -1,7 +1,8 @@
-//! The functions' configuration: the only module that reads the environment.
+//! The functions' configuration: the only module that reads the environment, and a file that it names.
 
 pub mod variable;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::app::Apps;
@@ -14,6 +15,7 @@ use crate::secret::{OriginKey, OwnKey};
 use crate::settings::Settings;
 use crate::socket_id::Transport;
 use crate::time::UnixMillis;
+use crate::tls::{AMAZON_ROOTS_PEM, are_roots};
 
 /// What is logged unless something else is wanted.
 pub const DEFAULT_LOG_FILTER: &str = "info";
@@ -144,6 +146,8 @@ pub struct Config {
     pub secrets_endpoint: Option<String>,
     /// SQS's endpoint; `None` is AWS's own.
     pub sqs_endpoint: Option<String>,
+    /// The roots that AWS's endpoints are certified by, in PEM: at least one, and each can be read.
+    pub aws_roots_pem: Cow<'static, str>,
     /// The region.
     pub region: String,
     /// The role's credentials.
@@ -282,6 +286,17 @@ impl Config {
                 variable::CONNECTIONS_ENDPOINT
             ));
         }
+        let aws_roots_pem = match lookup(variable::CA_BUNDLE).map(std::fs::read_to_string) {
+            None => Cow::Borrowed(AMAZON_ROOTS_PEM),
+            Some(Ok(pem)) if are_roots(&pem) => Cow::Owned(pem),
+            Some(Ok(_) | Err(_)) => {
+                problems.push(format!(
+                    "{} names no file of certificates",
+                    variable::CA_BUNDLE
+                ));
+                Cow::Borrowed(AMAZON_ROOTS_PEM)
+            }
+        };
         match apps {
             Some(apps) if problems.is_empty() => Ok(Self {
                 apps,
@@ -304,6 +319,7 @@ impl Config {
                 lambda_endpoint: lookup(variable::LAMBDA_ENDPOINT),
                 secrets_endpoint: lookup(variable::SECRETS_ENDPOINT),
                 sqs_endpoint: lookup(variable::SQS_ENDPOINT),
+                aws_roots_pem,
                 region,
                 aws_keys,
                 function_name,

@@ -13,17 +13,17 @@ pub(crate) const AMAZON_ROOTS_PEM: &str = include_str!("tls/amazon_roots.pem");
 
 /// Whose certificates are believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Trust {
+pub(crate) enum Trust<'a> {
     /// Nobody's: nothing is spoken to over TLS.
     Nobody,
-    /// AWS's.
-    Aws,
+    /// Those certified by these roots, in PEM.
+    These(&'a str),
     /// Those that this system believes.
     System,
 }
 
 /// A client's side of TLS.
-pub(crate) fn client(trust: Trust) -> ClientConfig {
+pub(crate) fn client(trust: Trust<'_>) -> ClientConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -32,12 +32,19 @@ pub(crate) fn client(trust: Trust) -> ClientConfig {
         .with_no_client_auth()
 }
 
-fn roots(trust: Trust) -> RootCertStore {
+/// Whether there is a root in it, and nothing that is none.
+pub(crate) fn are_roots(pem: &str) -> bool {
+    let mut roots = RootCertStore::empty();
+    let mut certificates = CertificateDer::pem_slice_iter(pem.as_bytes());
+    certificates.all(|found| found.is_ok_and(|root| roots.add(root).is_ok())) && !roots.is_empty()
+}
+
+fn roots(trust: Trust<'_>) -> RootCertStore {
     let mut roots = RootCertStore::empty();
     match trust {
         Trust::Nobody => {}
-        Trust::Aws => {
-            let certificates = CertificateDer::pem_slice_iter(AMAZON_ROOTS_PEM.as_bytes());
+        Trust::These(pem) => {
+            let certificates = CertificateDer::pem_slice_iter(pem.as_bytes());
             roots.add_parsable_certificates(certificates.map_while(Result::ok));
         }
         // A root that cannot be read is one that is not trusted; with none at all a request says so.
@@ -62,7 +69,7 @@ mod tests {
                 .collect();
             names
         };
-        let aws = names(roots(Trust::Aws));
+        let aws = names(roots(Trust::These(AMAZON_ROOTS_PEM)));
         for name in [
             "Amazon Root CA 1",
             "Amazon Root CA 2",
@@ -74,5 +81,10 @@ mod tests {
         }
         assert_eq!(aws.len(), 5);
         assert!(roots(Trust::Nobody).is_empty());
+        assert!(are_roots(AMAZON_ROOTS_PEM));
+        let cut = AMAZON_ROOTS_PEM.replacen("-----END", "=-----END", 1);
+        for none in ["", "no PEM", &cut] {
+            assert!(!are_roots(none), "{none}");
+        }
     }
 }

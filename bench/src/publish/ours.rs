@@ -38,6 +38,7 @@ fn config(load: &Load) -> Result<Config, Problem> {
             variable::ACCESS_KEY_ID => KEY_ID.to_owned(),
             variable::SECRET_ACCESS_KEY => SECRET.to_owned(),
             variable::SESSION_TOKEN => session_token(),
+            variable::CA_BUNDLE => return std::env::var(name).ok(),
             _ => return None,
         };
         Some(value)

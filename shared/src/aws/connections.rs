@@ -100,7 +100,10 @@ impl Connections {
             .region(Region::new(config.region.clone()))
             .credentials_provider(super::credentials(&config.aws_keys))
             .endpoint_url(endpoint.to_string())
-            .http_client(super::http_client(Some(&endpoint.to_string())))
+            .http_client(super::http_client(
+                &config.aws_roots_pem,
+                Some(&endpoint.to_string()),
+            ))
             .retry_config(RetryConfig::disabled())
             .timeout_config(
                 TimeoutConfig::builder()
@@ -200,7 +203,7 @@ impl Posts {
             host: header(host).expect("an authority has visible characters alone"),
             session_token: config.aws_keys.session_token.as_deref().and_then(header),
             path: format!("{}/@connections/", endpoint.path().trim_end_matches('/')),
-            pool: Pool::new(endpoint),
+            pool: Pool::new(endpoint, &config.aws_roots_pem),
         }
     }
 

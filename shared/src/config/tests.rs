@@ -48,13 +48,14 @@ fn every_problem_is_named_at_once_and_no_value_is() {
         variable::CONNECTIONS_ENDPOINT => Some("somewhere".to_owned()),
         variable::PROBE => Some("often".to_owned()),
         variable::SUBSCRIBERS_PER_SHARD => Some("0".to_owned()),
+        variable::CA_BUNDLE => Some("Cargo.toml".to_owned()),
         name => complete(name),
     };
     let problems = Config::from(wrong, &[])
         .map(|_| ())
-        .expect_err("five are wrong")
+        .expect_err("six are wrong")
         .to_string();
-    assert_eq!(problems.lines().count(), 6, "{problems}");
+    assert_eq!(problems.lines().count(), 7, "{problems}");
     assert!(!problems.contains("s3cret"), "{problems}");
 }
 

@@ -59,6 +59,9 @@ pub const LAMBDA_ENDPOINT: &str = "AWS_ENDPOINT_URL_LAMBDA";
 pub const SECRETS_ENDPOINT: &str = "AWS_ENDPOINT_URL_SECRETS_MANAGER";
 /// SQS's endpoint; AWS's own when absent.
 pub const SQS_ENDPOINT: &str = "AWS_ENDPOINT_URL_SQS";
+/// A file of the roots that AWS's endpoints are certified by, as PEM, in place of Amazon's own: for who
+/// has something between the functions and AWS that decrypts.
+pub const CA_BUNDLE: &str = "AWS_CA_BUNDLE";
 /// The namespace of the metrics; when absent there are none.
 pub const METRICS_NAMESPACE: &str = "METRICS_NAMESPACE";
 /// What is logged, as `tracing-subscriber` reads it; [`super::DEFAULT_LOG_FILTER`] when absent.

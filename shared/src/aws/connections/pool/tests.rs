@@ -3,13 +3,17 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::mpsc;
 
 use super::*;
+use crate::tls::AMAZON_ROOTS_PEM;
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
 
 fn listen() -> (TcpListener, Pool) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let endpoint = format!("http://{}/live", listener.local_addr().unwrap());
-    (listener, Pool::new(endpoint.parse().unwrap()))
+    (
+        listener,
+        Pool::new(endpoint.parse().unwrap(), AMAZON_ROOTS_PEM),
+    )
 }
 
 fn post() -> Post {
@@ -58,12 +62,15 @@ async fn posts_that_follow_one_another_share_a_connection() {
 async fn a_connection_that_was_closed_meanwhile_costs_no_post_and_repeats_none() {
     let (listener, pool) = listen();
     let (closed, is_closed) = mpsc::channel();
+    let (read, was_read) = mpsc::channel();
     let server = std::thread::spawn(move || {
         let mut posts = 0;
         for _ in 0..10 {
             let (mut stream, _) = listener.accept().unwrap();
             posts += usize::from(read_post(&mut stream));
             stream.write_all(ANSWER).unwrap();
+            // The answer is read before the end: it waits for the next time that somebody looks.
+            was_read.recv().unwrap();
             drop(stream);
             closed.send(()).unwrap();
         }
@@ -72,7 +79,9 @@ async fn a_connection_that_was_closed_meanwhile_costs_no_post_and_repeats_none()
     for _ in 0..10 {
         assert_eq!(pool.send(post()).await.unwrap(), StatusCode::OK);
         // Nothing else runs in between: as after a freeze, nobody has looked at the connection.
+        read.send(()).unwrap();
         is_closed.recv().unwrap();
+        std::thread::sleep(UNWATCHED);
     }
     assert_eq!(server.join().unwrap(), 10);
 }
