@@ -10,18 +10,19 @@ use std::panic::PanicHookInfo;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value};
+use shared::config::DEFAULT_LOG_FILTER;
 use shared::error::ErrorType;
 use shared::socket_id::ConnectionId;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber};
-use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{FilterExt as _, Targets, filter_fn};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::FUNCTIONS;
 
@@ -78,7 +79,8 @@ fn subscriber<W>(filter: &str, writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let filter = EnvFilter::builder().parse_lossy(filter);
+    // The filters that know fields, too, bring a hundred kilobytes of regular expressions.
+    let filter: Targets = filter.parse().unwrap_or_else(|_| default_filter());
     let lines = tracing_subscriber::fmt::layer()
         .with_ansi(false)
         .with_writer(writer)
@@ -89,6 +91,11 @@ where
         *metadata.level() == Level::ERROR && is_told(metadata)
     }));
     tracing_subscriber::registry().with(lines).with(errors)
+}
+
+/// What is shown where the filter is none.
+fn default_filter() -> Targets {
+    DEFAULT_LOG_FILTER.parse().expect("the default is a filter")
 }
 
 /// Says where a panic was, and no more: most messages may be made of what a caller sent.

@@ -3,18 +3,17 @@
 
 pub mod connections;
 pub mod invoke;
+mod pool;
 pub mod queue;
 pub mod secrets;
 mod signer;
 pub mod table;
+mod transport;
 pub mod webhooks;
 
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
-use aws_smithy_http_client::tls::{TlsContext, TrustStore};
-use aws_smithy_http_client::{Builder, tls};
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use crate::app::Apps;
 use crate::config::{AwsKeys, Config, LargeChannels, Lives};
@@ -113,39 +112,4 @@ fn credentials(keys: &AwsKeys) -> Credentials {
         &keys.secret_access_key,
         keys.session_token.clone(),
     )
-}
-
-/// An HTTP client for the SDK, which believes what these roots certify. A plain endpoint (a
-/// workstation's) gets one without TLS.
-fn http_client(roots_pem: &str, endpoint: Option<&str>) -> SharedHttpClient {
-    if endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) {
-        Builder::new().build_http()
-    } else {
-        let roots = TrustStore::empty().with_pem_certificate(roots_pem.as_bytes());
-        let trust = TlsContext::builder().with_trust_store(roots).build();
-        Builder::new()
-            .tls_provider(tls::Provider::Rustls(
-                tls::rustls_provider::CryptoMode::Ring,
-            ))
-            .tls_context(trust.expect("a trust store is all that it needs"))
-            .build_https()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::tls::AMAZON_ROOTS_PEM;
-
-    #[test]
-    fn a_client_has_tls_where_it_needs_it() {
-        // It panics if it does not understand the roots.
-        for endpoint in [
-            None,
-            Some("https://dynamodb.us-east-1.amazonaws.com"),
-            Some("http://127.0.0.1:1"),
-        ] {
-            let _ = http_client(AMAZON_ROOTS_PEM, endpoint);
-        }
-    }
 }

@@ -4,8 +4,6 @@
 //! can be): what the SDK spends on one is in `docs/performance.md`. Closing is rare and takes the SDK.
 //! Neither is repeated here: who posts decides what an outcome means.
 
-mod pool;
-
 use std::sync::Arc;
 
 use aws_sdk_apigatewaymanagement::Client;
@@ -18,13 +16,15 @@ use http_body_util::Full;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
-use self::pool::{Cause, Pool};
+use super::pool::{Cause, Pool};
 use super::signer::{Signer, escape_segment};
 use crate::config::Config;
 use crate::error::Fault;
 use crate::limits::{POST_CONCURRENCY, POST_TIMEOUT};
 use crate::socket_id::ConnectionId;
 
+/// Bytes of an answer that are read: enough to keep the connection, whatever it says.
+const ANSWER_MAX_BYTES: usize = 65_536;
 const DATE: HeaderName = HeaderName::from_static("x-amz-date");
 const SESSION_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
 
@@ -100,10 +100,7 @@ impl Connections {
             .region(Region::new(config.region.clone()))
             .credentials_provider(super::credentials(&config.aws_keys))
             .endpoint_url(endpoint.to_string())
-            .http_client(super::http_client(
-                &config.aws_roots_pem,
-                Some(&endpoint.to_string()),
-            ))
+            .http_client(super::transport::Transport::new(config))
             .retry_config(RetryConfig::disabled())
             .timeout_config(
                 TimeoutConfig::builder()
@@ -203,7 +200,7 @@ impl Posts {
             host: header(host).expect("an authority has visible characters alone"),
             session_token: config.aws_keys.session_token.as_deref().and_then(header),
             path: format!("{}/@connections/", endpoint.path().trim_end_matches('/')),
-            pool: Pool::new(endpoint, &config.aws_roots_pem),
+            pool: Pool::new(endpoint, config.aws_roots_pem.clone(), ANSWER_MAX_BYTES),
         }
     }
 
@@ -220,7 +217,7 @@ impl Posts {
         if let Some(token) = &self.session_token {
             post.headers_mut().insert(SESSION_TOKEN, token.clone());
         }
-        self.pool.send(post).await
+        Ok(self.pool.send(post).await?.status())
     }
 }
 

@@ -22,10 +22,7 @@ impl SecretStore {
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(config.region.clone()))
             .credentials_provider(super::credentials(&config.aws_keys))
-            .http_client(super::http_client(
-                &config.aws_roots_pem,
-                endpoint.as_deref(),
-            ))
+            .http_client(super::transport::Transport::new(config))
             .timeout_config(
                 TimeoutConfig::builder()
                     .operation_attempt_timeout(super::ATTEMPT_TIMEOUT)

@@ -152,10 +152,7 @@ impl Table {
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(config.region.clone()))
             .credentials_provider(super::credentials(&config.aws_keys))
-            .http_client(super::http_client(
-                &config.aws_roots_pem,
-                config.dynamodb_endpoint.as_deref(),
-            ))
+            .http_client(super::transport::Transport::new(config))
             .retry_config(RetryConfig::standard().with_initial_backoff(RETRY_PAUSE))
             .retry_classifier(Conflicts)
             .timeout_config(

@@ -12,11 +12,11 @@ fn listen() -> (TcpListener, Pool) {
     let endpoint = format!("http://{}/live", listener.local_addr().unwrap());
     (
         listener,
-        Pool::new(endpoint.parse().unwrap(), AMAZON_ROOTS_PEM),
+        Pool::new(endpoint.parse().unwrap(), AMAZON_ROOTS_PEM.into(), 100),
     )
 }
 
-fn post() -> Post {
+fn post() -> Whole {
     Request::post("/live/a")
         .header("host", "localhost")
         .body(Full::new(Bytes::from_static(b"frame")))
@@ -49,7 +49,7 @@ async fn posts_that_follow_one_another_share_a_connection() {
         posts
     });
     for _ in 0..10 {
-        assert_eq!(pool.send(post()).await.unwrap(), StatusCode::OK);
+        assert_eq!(pool.send(post()).await.unwrap().status(), 200);
     }
     assert_eq!(pool.idle().len(), 1);
     drop(pool);
@@ -77,7 +77,7 @@ async fn a_connection_that_was_closed_meanwhile_costs_no_post_and_repeats_none()
         posts
     });
     for _ in 0..10 {
-        assert_eq!(pool.send(post()).await.unwrap(), StatusCode::OK);
+        assert_eq!(pool.send(post()).await.unwrap().status(), 200);
         // Nothing else runs in between: as after a freeze, nobody has looked at the connection.
         read.send(()).unwrap();
         is_closed.recv().unwrap();
