@@ -1,70 +1,114 @@
-"""How long functions take from their start to their first question for work, which is what a cold start waits for, and
-what they hold then: the median of some starts, interleaved. `startup.py BOOTSTRAP...`"""
+"""How long functions take from their start to their first question for work, which is what a cold start waits for; from their
+first event, over HTTP to the embedded table, to what they answer; and what they hold then. Medians of some starts,
+interleaved. `startup.py LOCAL BOOTSTRAP...`, where LOCAL is the binary of `local`, with functions beside it."""
 
+import contextlib
 import os
 import pathlib
+import selectors
+import shlex
 import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 STARTS = 20
+EVENTS = pathlib.Path(__file__).parents[1] / "events"
+# What these answer has waited for the table and for nothing else.
+TABLE_ALONE = {"connect", "disconnect", "reaper", "status", "stream", "token"}
+# Where an event's name is not the function's.
+NAMES = {"fanout": "fanout-large-channel"}
+OF_LAMBDA = {
+    "AWS_LAMBDA_FUNCTION_NAME": "startup",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
+    "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+    "AWS_LAMBDA_LOG_GROUP_NAME": "startup",
+    "AWS_LAMBDA_LOG_STREAM_NAME": "startup",
+    "METRICS_NAMESPACE": "startup",
+}
 
 
-def variables(port):
-    """What the template sets, and Lambda; nothing of it is reached before there is work."""
-    aws = {"AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_SESSION_TOKEN": "c"}
-    of_lambda = {
-        "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}",
-        "AWS_LAMBDA_FUNCTION_NAME": "startup",
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
-        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-        "AWS_LAMBDA_LOG_GROUP_NAME": "startup",
-        "AWS_LAMBDA_LOG_STREAM_NAME": "startup",
-    }
-    queues = ["LATER", "WEBHOOK", "WEBHOOK_DEAD", "FANOUT"]
-    secrets = ["APPS", "OWN_KEY", "ORIGIN_KEY"]
-    of_template = {
-        "TABLE_NAME": "startup",
-        "CONNECTIONS_ENDPOINT": "https://a1b2c3d4e5.execute-api.us-east-1.amazonaws.com/live",
-        "METRICS_NAMESPACE": "startup",
-        **{f"{name}_SECRET": f"arn:aws:secretsmanager:us-east-1:123456789012:secret:{name}" for name in secrets},
-        **{f"{name}_QUEUE_URL": f"https://sqs.us-east-1.amazonaws.com/123456789012/{name}" for name in queues},
-    }
-    return {**aws, **of_lambda, **of_template}
+@contextlib.contextmanager
+def embedded(local):
+    """The table and all else that functions speak to, as variables that tell them of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        told = pathlib.Path(folder) / "env"
+        command = [local, "--prebuilt", "--port", "0", "--quiet", "--env-file", told]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+            try:
+                next(line for line in running.stdout if line.startswith("ready "))
+                words = shlex.split(told.read_text())
+                yield dict(word.split("=", 1) for word in words)
+            finally:
+                running.kill()
 
 
-def start(binary):
-    """Milliseconds up to its first question, and megabytes that it holds then."""
-    with socket.socket() as runtime:
+def event_of(name):
+    return (EVENTS / f"{NAMES.get(name, name)}.json").read_bytes()
+
+
+def request(connection):
+    """The first line of the next request on a connection; an empty one at its end."""
+    return connection.recv(65536).split(b"\r\n", 1)[0]
+
+
+def start(binary, variables):
+    """Milliseconds up to its first question and then to its first answer, and megabytes that it holds then."""
+    event = event_of(binary.parent.name.lower())
+    # An hour from now: no function ends early for want of time.
+    deadline = int((time.time() + 3600) * 1000)
+    head = (
+        "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: first\r\nContent-Type: application/json\r\n"
+        "Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:us-east-1:123456789012:function:startup\r\n"
+        f"Lambda-Runtime-Deadline-Ms: {deadline}\r\nContent-Length: {len(event)}\r\n\r\n"
+    )
+    with socket.socket() as runtime, selectors.DefaultSelector() as waiting, contextlib.ExitStack() as opened:
         runtime.bind(("127.0.0.1", 0))
         runtime.listen()
-        runtime.settimeout(30)
-        environment = variables(runtime.getsockname()[1])
+        waiting.register(runtime, selectors.EVENT_READ)
+        address = f"127.0.0.1:{runtime.getsockname()[1]}"
+        environment = {**variables, **OF_LAMBDA, "AWS_LAMBDA_RUNTIME_API": address}
         started = time.perf_counter()
         process = subprocess.Popen([binary], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        asked = None
         try:
-            question, _ = runtime.accept()
-            with question:
-                asked = question.recv(4096)
-                took = (time.perf_counter() - started) * 1000
-                assert asked.startswith(b"GET /2018-06-01/runtime/invocation/next"), asked
-                status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
-                held = next(line for line in status.splitlines() if line.startswith("VmRSS"))
-                return took, int(held.split()[1]) / 1024
+            while ready := waiting.select(timeout=30):
+                for key, _ in ready:
+                    if key.fileobj is runtime:
+                        connection = opened.enter_context(runtime.accept()[0])
+                        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                        waiting.register(connection, selectors.EVENT_READ)
+                        continue
+                    line = request(key.fileobj)
+                    if line.startswith(b"GET /2018-06-01/runtime/invocation/next") and asked is None:
+                        first_question = (time.perf_counter() - started) * 1000
+                        asked = time.perf_counter()
+                        key.fileobj.sendall(head.encode() + event)
+                    elif line.startswith(b"POST /2018-06-01/runtime/invocation/first/response"):
+                        first_answer = (time.perf_counter() - asked) * 1000
+                        status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+                        held = next(line for line in status.splitlines() if line.startswith("VmRSS"))
+                        return first_question, first_answer, int(held.split()[1]) / 1024
+                    else:
+                        raise AssertionError(f"{binary}: {line}")
+            raise AssertionError(f"{binary} says nothing")
         finally:
             process.kill()
             process.wait()
 
 
-binaries = sorted(map(pathlib.Path, sys.argv[1:]))
+local, *binaries = sys.argv[1:]
+binaries = sorted(map(pathlib.Path, binaries))
 starts = {binary: [] for binary in binaries}
-for _ in range(STARTS):
-    for binary in binaries:
-        starts[binary].append(start(binary))
-print(f"{'function':<12}{'first question':>16}{'fastest':>10}{'memory':>10}   of {STARTS} starts, {os.cpu_count()} cores")
+with embedded(local) as variables:
+    for _ in range(STARTS):
+        for binary in binaries:
+            starts[binary].append(start(binary, variables))
+print(f"{'function':<12}{'first question':>16}{'first answer':>15}{'memory':>10}   of {STARTS} starts, {os.cpu_count()} cores")
 for binary, found in starts.items():
-    times, held = zip(*found)
-    name = binary.parent.name
-    print(f"{name:<12}{statistics.median(times):>13.2f} ms{min(times):>7.2f} ms{statistics.median(held):>7.1f} MB")
+    questions, answers, held = map(statistics.median, zip(*found))
+    name = binary.parent.name.lower()
+    needs = "" if name in TABLE_ALONE else "   and more than the table"
+    print(f"{name:<12}{questions:>13.2f} ms{answers:>12.2f} ms{held:>7.1f} MB{needs}")

@@ -3,16 +3,19 @@
 //! [`delivery`] starts the others as processes of their own: a sink, whose work is not counted, and one
 //! publisher after another, whose work and memory are.
 
+mod crowd;
 mod delivery;
 mod load;
 mod publish;
 mod report;
 mod sink;
+mod system;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::crowd::Crowd;
 use crate::delivery::Delivery;
 use crate::load::Load;
 use crate::publish::Way;
@@ -30,6 +33,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum What {
+    /// How long a publication takes to thousands of real sockets
+    Crowd(Crowd),
     /// What a delivered message costs, by our path and by others
     Delivery(Delivery),
     /// Publishes in one way, and prints what that took
@@ -46,6 +51,7 @@ enum What {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().what {
+        What::Crowd(crowd) => crowd.run(),
         What::Delivery(delivery) => delivery.run(),
         What::Publish { way, load } => publish::run(way, &load),
         What::Sink(sink) => sink.run(),

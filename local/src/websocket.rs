@@ -27,6 +27,8 @@ use crate::gateway::Gateway;
 /// API Gateway's limits.
 const MESSAGE_MAX_BYTES: usize = 131_072;
 const FRAME_MAX_BYTES: usize = 32_768;
+/// Bytes that are read at once, and held ready by each socket: there may be twenty thousand.
+const READ_BYTES: usize = 4_096;
 /// Messages of one connection that are worked on at once; then it is read no further.
 const IN_FLIGHT_MAX: usize = 64;
 /// Frames that are written before they are flushed together.
@@ -75,6 +77,7 @@ pub(crate) async fn run(gateway: &Gateway, context: &Arc<ConnectionContext>, upg
     let ended = match upgraded.await {
         Ok(io) => {
             let config = WebSocketConfig::default()
+                .read_buffer_size(READ_BYTES)
                 .max_message_size(Some(MESSAGE_MAX_BYTES))
                 .max_frame_size(Some(FRAME_MAX_BYTES));
             let stream =

@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
 use super::pool::{Cause, Pool};
-use super::signer::{Signer, escape_segment};
+use super::signer::{Signer, push_segment};
 use crate::config::Config;
 use crate::error::Fault;
 use crate::limits::{POST_CONCURRENCY, POST_TIMEOUT};
@@ -25,6 +25,8 @@ use crate::socket_id::ConnectionId;
 
 /// Bytes of an answer that are read: enough to keep the connection, whatever it says.
 const ANSWER_MAX_BYTES: usize = 65_536;
+/// Bytes of an escaped connection id: API Gateway's have 16 characters, the last of which takes three.
+const ID_BYTES: usize = 18;
 const DATE: HeaderName = HeaderName::from_static("x-amz-date");
 const SESSION_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
 
@@ -205,7 +207,9 @@ impl Posts {
     }
 
     async fn post(&self, id: &ConnectionId, payload: &Payload) -> Result<StatusCode, Cause> {
-        let path = format!("{}{}", self.path, escape_segment(id.as_str()));
+        let mut path = String::with_capacity(self.path.len() + ID_BYTES);
+        path.push_str(&self.path);
+        push_segment(&mut path, id.as_str());
         let signed = self
             .signer
             .sign(Method::POST.as_str(), &path, &payload.digest, super::now());
