@@ -99,6 +99,11 @@ impl Pool {
         }
     }
 
+    /// Closes those that are kept: the next request opens a new one.
+    pub(super) fn forget(&self) {
+        self.idle().clear();
+    }
+
     async fn send_over(
         &self,
         mut sender: Sender,

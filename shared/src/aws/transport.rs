@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use aws_smithy_runtime_api::client::connection::{CaptureSmithyConnection, ConnectionMetadata};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
@@ -64,6 +65,15 @@ impl Transport {
     async fn send(self, request: HttpRequest) -> Result<HttpResponse, Cause> {
         let request = request.try_into_http1x()?;
         let pool = self.pool(request.uri());
+        if let Some(capture) = request.extensions().get::<CaptureSmithyConnection>() {
+            // Where the SDK takes a failure for the server's own, it wants to ask another one.
+            let pool = pool.clone();
+            capture.set_connection_retriever(move || {
+                let pool = pool.clone();
+                let over = ConnectionMetadata::builder().proxied(false);
+                Some(over.poison_fn(move || pool.forget()).build())
+            });
+        }
         let answer = pool.send(as_sent(request)?).await?;
         Ok(answer.map(SdkBody::from).try_into()?)
     }

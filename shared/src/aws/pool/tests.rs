@@ -114,3 +114,23 @@ async fn a_post_that_was_sent_and_not_answered_is_not_repeated() {
         .unwrap();
     assert_eq!(was_read.iter().count(), 4);
 }
+
+#[tokio::test]
+async fn what_is_forgotten_is_closed_and_not_used_again() {
+    let (listener, pool) = listen();
+    let server = std::thread::spawn(move || {
+        for _ in 0..2 {
+            let (mut stream, _) = listener.accept().unwrap();
+            assert!(read_post(&mut stream));
+            stream.write_all(ANSWER).unwrap();
+            assert!(!read_post(&mut stream));
+        }
+    });
+    for _ in 0..2 {
+        assert_eq!(pool.send(post()).await.unwrap().status(), 200);
+        pool.forget();
+    }
+    tokio::task::spawn_blocking(|| server.join().unwrap())
+        .await
+        .unwrap();
+}
