@@ -63,7 +63,7 @@ pub const WEBHOOKS: Declaration = Declaration {
 pub const FANOUT: Declaration = Declaration {
     name: "fanout.fifo",
     function: "fanout",
-    batch_size: 5,
+    batch_size: 1,
     visibility: Duration::from_millis(300),
     max_receive_count: 10,
     dead_letter_queue: "fanout-dead.fifo",
