@@ -2,9 +2,13 @@
 //!
 //! [`delivery`] starts the others as processes of their own: a sink, whose work is not counted, and one
 //! publisher after another, whose work and memory are.
+//!
+//! `… -- growth`: what a publication costs with one recipient to 100,000, by the real functions, and a model of
+//! a million on AWS. [`growth`] starts the whole system beside itself.
 
 mod crowd;
 mod delivery;
+mod growth;
 mod load;
 mod publish;
 mod report;
@@ -17,6 +21,7 @@ use clap::{Parser, Subcommand};
 
 use crate::crowd::Crowd;
 use crate::delivery::Delivery;
+use crate::growth::Growth;
 use crate::load::Load;
 use crate::publish::Way;
 use crate::sink::Sink;
@@ -37,6 +42,8 @@ enum What {
     Crowd(Crowd),
     /// What a delivered message costs, by our path and by others
     Delivery(Delivery),
+    /// What a publication costs as its channel grows, and a model of what it costs on AWS
+    Growth(Growth),
     /// Publishes in one way, and prints what that took
     #[command(hide = true)]
     Publish {
@@ -53,6 +60,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().what {
         What::Crowd(crowd) => crowd.run(),
         What::Delivery(delivery) => delivery.run(),
+        What::Growth(growth) => growth.run(),
         What::Publish { way, load } => publish::run(way, &load),
         What::Sink(sink) => sink.run(),
     };

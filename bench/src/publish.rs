@@ -38,16 +38,18 @@ async fn publish(way: Way, load: &Load) -> Result<Taken, Problem> {
 #[cfg(test)]
 mod tests {
     use std::net::{Ipv4Addr, TcpListener};
+    use std::sync::Arc;
     use std::time::Duration;
 
     use super::*;
-    use crate::sink;
+    use crate::sink::{self, Posts};
 
     #[tokio::test]
     async fn every_way_gets_each_of_its_posts_answered() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        tokio::spawn(sink::serve(listener, Duration::ZERO, None));
+        let posts = Arc::new(Posts::new());
+        tokio::spawn(sink::serve(listener, Duration::ZERO, None, posts.clone()));
         let load = Load {
             endpoint: format!("http://127.0.0.1:{port}/live").parse().unwrap(),
             in_flight: 8,
@@ -59,5 +61,7 @@ mod tests {
             assert_eq!(taken.failed, 0);
             assert!(taken.cpu_micros > 0 && taken.peak_rss_kb > 0);
         }
+        let ways = u64::try_from(Way::value_variants().len()).unwrap();
+        assert_eq!(posts.count(), ways * 120);
     }
 }

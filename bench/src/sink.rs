@@ -4,7 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use rustls::pki_types::pem::PemObject as _;
@@ -23,6 +24,41 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\n\
     x-amz-apigw-id: VbT2yGZbFiAEMvw=\r\n\r\n";
 /// Bytes of a request, at most.
 const REQUEST_MAX_BYTES: usize = 16_384;
+
+/// The posts that came.
+pub(crate) struct Posts {
+    count: AtomicU64,
+    began: Instant,
+    /// Nanoseconds since then.
+    last_nanos: AtomicU64,
+}
+
+impl Posts {
+    /// None yet.
+    pub(crate) fn new() -> Self {
+        Self {
+            count: AtomicU64::new(0),
+            began: Instant::now(),
+            last_nanos: AtomicU64::new(0),
+        }
+    }
+
+    /// How many came.
+    pub(crate) fn count(&self) -> u64 {
+        self.count.load(Ordering::Acquire)
+    }
+
+    /// When the last one came.
+    pub(crate) fn last(&self) -> Instant {
+        self.began + Duration::from_nanos(self.last_nanos.load(Ordering::Acquire))
+    }
+
+    fn came(&self) {
+        let nanos = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.last_nanos.store(nanos, Ordering::Release);
+        self.count.fetch_add(1, Ordering::Release);
+    }
+}
 
 /// A receiver of posts.
 #[derive(Args)]
@@ -48,7 +84,7 @@ impl Sink {
         });
         let acceptor = self.tls.as_deref().map(acceptor).transpose()?;
         let delay = Duration::from_millis(self.delay_ms);
-        crate::runtime()?.block_on(serve(listener, delay, acceptor))
+        crate::runtime()?.block_on(serve(listener, delay, acceptor, Arc::new(Posts::new())))
     }
 }
 
@@ -63,25 +99,26 @@ fn acceptor(folder: &Path) -> Result<TlsAcceptor, Problem> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// Answers whoever connects, for ever.
+/// Answers whoever connects, for ever, and counts the posts.
 pub(crate) async fn serve(
     listener: TcpListener,
     delay: Duration,
     acceptor: Option<TlsAcceptor>,
+    posts: Arc<Posts>,
 ) -> Result<(), Problem> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        let acceptor = acceptor.clone();
+        let (acceptor, posts) = (acceptor.clone(), posts.clone());
         tokio::spawn(async move {
             let ended = match acceptor {
                 Some(acceptor) => match acceptor.accept(stream).await {
-                    Ok(stream) => answer(stream, delay).await,
+                    Ok(stream) => answer(stream, delay, &posts).await,
                     Err(error) => Err(error.into()),
                 },
-                None => answer(stream, delay).await,
+                None => answer(stream, delay, &posts).await,
             };
             if let Err(problem) = ended {
                 eprintln!("sink: {problem}");
@@ -94,11 +131,13 @@ pub(crate) async fn serve(
 async fn answer(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     delay: Duration,
+    posts: &Posts,
 ) -> Result<(), Problem> {
     let mut buffer = vec![0; REQUEST_MAX_BYTES];
     let mut filled = 0;
     loop {
         while let Some(length) = request_length(&buffer[..filled])? {
+            posts.came();
             if !delay.is_zero() {
                 tokio::time::sleep(delay).await;
             }
