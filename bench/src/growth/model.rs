@@ -64,8 +64,8 @@ pub(crate) const SENDS_AT_ONCE: usize = 4;
 pub(crate) const BATCH_SIZE: usize = 5;
 /// The share of an account's requests that is left to what clients send: the default pace leaves 2,000 of 10,000.
 const INBOUND_SHARE: f64 = 0.2;
-/// Posts a second that one worker is trusted with: a third of the CPU that 512 MB have (0.29 of one, at some 50 µs a post
-/// with TLS), and a third of what 64 posts at once of five messages come to.
+/// Posts a second that one worker is trusted with: a third of what the CPU of 512 MB gives (0.29 of one, some 50 µs a
+/// post with TLS: 5,800), and half of what 64 posts at once, those of one message, come to (3,700).
 const WORKER_POSTS_PER_SECOND_MAX: u64 = 2_000;
 /// Units of DynamoDB's consistent reads for each subscriber: 2,023 were counted for 100,000, whose rows have 83 bytes
 /// each (`docs/growth.md`).
@@ -297,22 +297,17 @@ fn dollars(in_shards: &[u64], workers: Workers, busy_secs: f64) -> Dollars {
     }
 }
 
-/// The fewest workers, and their lowest pace, by which a publication takes no longer than so many seconds;
-/// each has some eighths to spare. `None`: not with a thousand workers.
+/// The fewest workers, and their lowest pace, by which a publication takes no longer than so many seconds.
+/// `None`: not with a thousand workers.
 pub(crate) fn needed(in_shards: &[u64], within_secs: f64) -> Option<Workers> {
     let counts = [10, 20, 40, 60, 80, 100, 150, 200, 300, 500, 1_000];
-    let batch_sizes = [BATCH_SIZE, 1];
-    let mut settings = batch_sizes
-        .iter()
-        .flat_map(|batch_size| counts.map(|count| (count, *batch_size)));
-    settings.find_map(|(count, batch_size)| {
+    counts.into_iter().find_map(|count| {
         // In steps that fit a quota.
         let each = (1..=WORKER_POSTS_PER_SECOND_MAX / 100).map(|hundreds| hundreds * 100);
         let fleets = each.map(|each| Workers {
             count,
             posts_per_second: each * count,
-            batch_size,
-            coming: Coming::AtOnce,
+            ..Workers::default()
         });
         let fits = |workers: &Workers| {
             let prediction = predict(in_shards, *workers, Account::default());
@@ -329,9 +324,10 @@ pub(crate) fn quota_for(posts_per_second: u64) -> f64 {
     wide(posts_per_second) / (1.0 - INBOUND_SHARE)
 }
 
-/// The default quota for a channel of so many subscribers in a shard.
+/// Subscribers in one shard.
 pub(crate) const PER_SHARD: u64 = SUBSCRIBERS_PER_SHARD_DEFAULT;
 
+/// Seconds in microseconds, which the product's pace and the simulation count in.
 pub(crate) fn micros(secs: f64) -> u64 {
     #[expect(
         clippy::cast_possible_truncation,
