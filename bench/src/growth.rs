@@ -19,7 +19,6 @@ mod subscribers;
 mod system;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use clap::Args;
 
@@ -59,16 +58,14 @@ impl Growth {
             return Ok(());
         }
         if !self.prebuilt {
-            build()?;
+            crate::system::build()?;
         }
-        let bench = std::env::current_exe()?;
-        let folder = bench.parent().ok_or("no target folder")?;
         let sink = measure::sink()?;
         let report = crate::runtime()?.block_on(async {
             let [paced, free] = PACES;
-            let counted = measure::count(folder, &sink, &SIZES).await?;
-            let free = measure::time(folder, free, &sink, &SIZES, self.rounds).await?;
-            let paced = measure::time(folder, paced, &sink, &SIZES, self.paced_rounds).await?;
+            let counted = measure::count(&sink, &SIZES).await?;
+            let free = measure::time(free, &sink, &SIZES, self.rounds).await?;
+            let paced = measure::time(paced, &sink, &SIZES, self.paced_rounds).await?;
             Ok::<_, Problem>(Report {
                 counted,
                 free,
@@ -80,34 +77,5 @@ impl Growth {
         print!("{}", report.text(Path::new(name)));
         print!("{}", forecast::text());
         Ok(())
-    }
-}
-
-/// Builds what is measured, as it is deployed.
-fn build() -> Result<(), Problem> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
-        .args([
-            "build",
-            "--release",
-            "-p",
-            "local",
-            "-p",
-            "functions",
-            "--bins",
-        ]);
-    // What cargo told this process of its own package would be taken for news by build scripts.
-    for (name, _) in std::env::vars_os() {
-        let of = |begin: &str| name.to_string_lossy().starts_with(begin);
-        if of("CARGO_PKG_") || of("CARGO_MANIFEST_") {
-            build.env_remove(name);
-        }
-    }
-    if build.status()?.success() {
-        Ok(())
-    } else {
-        Err("the system does not build".into())
     }
 }

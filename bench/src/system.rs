@@ -26,6 +26,8 @@ pub(crate) struct System {
     child: Child,
     /// `http://127.0.0.1:{port}`.
     pub(crate) base: String,
+    /// The same of the proxy that counts what the functions ask for, where it was asked for.
+    pub(crate) faults: Option<String>,
 }
 
 /// A process of a system's.
@@ -53,20 +55,27 @@ impl System {
         let mut system = Self {
             child,
             base: String::new(),
+            faults: None,
         };
-        let (ready, is_ready) = mpsc::channel();
+        let (lines, is_told) = mpsc::channel();
         // Reads on after that, or its log would block it.
         std::thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
                 said(&line);
-                if let Some(base) = line.strip_prefix("ready ") {
-                    let _ = ready.send(base.to_owned());
-                }
+                // Nobody waits for what follows the banner.
+                let _ = lines.send(line);
             }
         });
-        system.base = is_ready
-            .recv_timeout(PATIENCE)
-            .map_err(|_| "the system did not get ready")?;
+        while system.base.is_empty() {
+            let line = is_told
+                .recv_timeout(PATIENCE)
+                .map_err(|_| "the system did not get ready")?;
+            if let Some(faults) = line.strip_prefix("faults ") {
+                system.faults = Some(faults.to_owned());
+            } else if let Some(base) = line.strip_prefix("ready ") {
+                base.clone_into(&mut system.base);
+            }
+        }
         Ok(system)
     }
 
@@ -92,6 +101,17 @@ impl System {
 }
 
 impl Running {
+    /// CPU nanoseconds that it has had: the scheduler's own, of which `stat` shows hundredths of a second.
+    pub(crate) fn cpu_nanos(&self) -> Result<u64, Problem> {
+        let mut nanos = 0;
+        for thread in fs::read_dir(self.folder.join("task"))? {
+            let schedule = fs::read_to_string(thread?.path().join("schedstat"))?;
+            let on_cpu = schedule.split_whitespace().next().ok_or("no schedstat")?;
+            nanos += on_cpu.parse::<u64>()?;
+        }
+        Ok(nanos)
+    }
+
     /// Megabytes of memory that it holds.
     pub(crate) fn rss_mb(&self) -> Result<f64, Problem> {
         let status = fs::read_to_string(self.folder.join("status"))?;

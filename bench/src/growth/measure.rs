@@ -1,6 +1,5 @@
 //! Publishing to channels of every size, and what that takes.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,13 +49,8 @@ fn channel(recipients: u64) -> String {
 }
 
 /// Starts a system with a channel of each size.
-async fn start(
-    folder: &Path,
-    purpose: Purpose,
-    sink: &Sink,
-    sizes: &[u64],
-) -> Result<System, Problem> {
-    let system = System::start(folder, purpose, sink.port, &sink.posts)?;
+async fn start(purpose: Purpose, sink: &Sink, sizes: &[u64]) -> Result<System, Problem> {
+    let system = System::start(purpose, sink.port, &sink.posts)?;
     for &recipients in sizes {
         let rows = rows(&channel(recipients), recipients, PER_SHARD);
         system.put(&rows).await?;
@@ -72,14 +66,13 @@ async fn start(
 
 /// Publishes to a channel of each size, at so many posts a second.
 pub(crate) async fn time(
-    folder: &Path,
     posts_per_second: u64,
     sink: &Sink,
     sizes: &[u64],
     rounds: u32,
 ) -> Result<Vec<Timed>, Problem> {
     let purpose = Purpose::Time(posts_per_second);
-    let system = start(folder, purpose, sink, sizes).await?;
+    let system = start(purpose, sink, sizes).await?;
     let mut all = Vec::new();
     for &recipients in sizes {
         eprintln!("{recipients} recipients, at up to {posts_per_second} posts a second");
@@ -104,12 +97,8 @@ pub(crate) async fn time(
 }
 
 /// Publishes once to a channel of each size, and counts.
-pub(crate) async fn count(
-    folder: &Path,
-    sink: &Sink,
-    sizes: &[u64],
-) -> Result<Vec<Counted>, Problem> {
-    let system = start(folder, Purpose::Count, sink, sizes).await?;
+pub(crate) async fn count(sink: &Sink, sizes: &[u64]) -> Result<Vec<Counted>, Problem> {
+    let system = start(Purpose::Count, sink, sizes).await?;
     let mut all = Vec::new();
     for &recipients in sizes {
         eprintln!("{recipients} recipients, counted");

@@ -61,7 +61,7 @@ pub(crate) const HAND_OVER: Latency = Latency {
 pub(crate) const SENDS_AT_ONCE: usize = 4;
 
 /// Messages that one invocation of a worker is given, as the template has it.
-pub(crate) const BATCH_SIZE: usize = 5;
+pub(crate) const BATCH_SIZE: usize = 1;
 /// The share of an account's requests that is left to what clients send: the default pace leaves 2,000 of 10,000.
 const INBOUND_SHARE: f64 = 0.2;
 /// Posts a second that one worker is trusted with: a third of what the CPU of 512 MB gives (0.29 of one, some 50 µs a

@@ -149,8 +149,7 @@ impl Report {
         text.push_str(
             "\nCPU is that of the processes of `publisher` and `fanout`, as the scheduler counts it (`/proc/…/schedstat`). The time is from before the \
              request to the last post. Up to 1,000 recipients the publisher delivers by itself; beyond that four workers do, one message for each shard, \
-             each at its quarter of the pace. Where there are few messages, a worker that takes five of them at once leaves others without work, which the \
-             paced time shows. \
+             each at its quarter of the pace. \
              Requests and units are counted on the wire; messages are those that the workers were done with.\n\n\
              A straight line through each, by the least deviation in proportion:\n\n\
              | | constant | for each recipient | largest deviation |\n| --- | ---: | ---: | --- |\n",

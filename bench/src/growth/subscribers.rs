@@ -5,8 +5,8 @@ use shared::schema::{OCCUPIED_SHARD, PARTITION_KEY, SORT_KEY, TTL};
 use shared::shard;
 use shared::socket_id::ConnectionId;
 
-use super::system::APP_ID;
 use crate::load::connection_id;
+use crate::system::APP_ID;
 
 /// Unix seconds at which the rows expire: not while this runs.
 const EXPIRES: &str = "9999999999";

@@ -1,28 +1,18 @@
 //! The whole system beside this process: the real functions under `local`, whose posts come here.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use md5::Digest as _;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use serde_json::{Value, json};
 use shared::config::variable;
 
 use crate::Problem;
 use crate::sink::Posts;
+use crate::system::{self, APP_ID};
 
-/// The app that publishes.
-pub(crate) const APP_ID: &str = "1001";
-const APP_KEY: &str = "growth-key";
-const APP_SECRET: &str = "growth-secret";
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Rows in one request (DynamoDB's own limit).
@@ -58,8 +48,7 @@ pub(crate) struct Asked {
 
 /// A running system. It ends with this value.
 pub(crate) struct System {
-    child: Child,
-    base: String,
+    running: system::System,
     faults: Option<String>,
     table: String,
     table_name: String,
@@ -69,73 +58,50 @@ pub(crate) struct System {
 }
 
 impl System {
-    /// Starts `local`, which lies in a folder with the functions, and has them post to a port.
-    pub(crate) fn start(
-        folder: &Path,
-        purpose: Purpose,
-        port: u16,
-        posts: &Arc<Posts>,
-    ) -> Result<Self, Problem> {
+    /// Starts one that posts to a port.
+    pub(crate) fn start(purpose: Purpose, port: u16, posts: &Arc<Posts>) -> Result<Self, Problem> {
         let env_file = env_file();
-        let mut command = Command::new(folder.join("local"));
-        command
-            .args(["--prebuilt", "--port", "0", "--reap-every", "0"])
-            .args(["--app", &format!("{APP_ID}:{APP_KEY}:{APP_SECRET}")])
-            .arg("--env")
-            .arg(format!(
-                "{}=http://127.0.0.1:{port}/live",
-                variable::CONNECTIONS_ENDPOINT
-            ))
-            .arg("--env-file")
-            .arg(&env_file);
+        let to = format!(
+            "{}=http://127.0.0.1:{port}/live",
+            variable::CONNECTIONS_ENDPOINT
+        );
+        let told = env_file.to_string_lossy().into_owned();
+        let mut arguments = ["--reap-every", "0", "--env", &to, "--env-file", &told]
+            .map(str::to_owned)
+            .to_vec();
         match purpose {
-            Purpose::Time(posts_per_second) => command
-                .args(["--quiet", "--posts-per-second"])
-                .arg(posts_per_second.to_string()),
-            Purpose::Count => command.args(["--faults", "--log", "info"]),
-        };
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let output = child.stdout.take().ok_or("no standard output")?;
-        let delivered = Arc::new(AtomicU64::new(0));
-        let said = listen(output, delivered.clone());
-        let mut system = Self {
-            child,
-            base: String::new(),
-            faults: None,
-            table: String::new(),
-            table_name: String::new(),
-            client: reqwest::Client::new(),
-            posts: posts.clone(),
-            delivered,
-        };
-        while system.base.is_empty() {
-            let line = said.recv_timeout(PATIENCE)?;
-            if let Some(faults) = line.strip_prefix("faults ") {
-                system.faults = Some(faults.to_owned());
+            Purpose::Time(posts_per_second) => {
+                arguments.push("--quiet".to_owned());
+                arguments.push(format!("--posts-per-second={posts_per_second}"));
             }
-            if let Some(base) = line.strip_prefix("ready ") {
-                base.clone_into(&mut system.base);
+            Purpose::Count => {
+                arguments.extend(["--faults", "--log", "info"].map(str::to_owned));
             }
         }
+        let delivered = Arc::new(AtomicU64::new(0));
+        let counted = delivered.clone();
+        let running = system::System::start(&arguments, move |line| {
+            if line.contains(DELIVERED) {
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+        })?;
         let variables = fs::read_to_string(&env_file)?;
         fs::remove_file(&env_file)?;
         let value = |name: &str| {
-            let mut lines = variables.lines();
-            lines.find_map(|line| {
-                Some(
-                    line.strip_prefix(name)?
-                        .strip_prefix('=')?
-                        .trim_matches('\''),
-                )
-            })
+            let of_line = |line: &str| Some(line.strip_prefix(name)?.strip_prefix('=')?.to_owned());
+            let value = variables.lines().find_map(of_line);
+            value.map(|value| value.trim_matches('\'').to_owned())
         };
         let named = |name| value(name).ok_or("a variable is missing");
-        named(variable::DYNAMODB_ENDPOINT)?.clone_into(&mut system.table);
-        named(variable::TABLE_NAME)?.clone_into(&mut system.table_name);
-        Ok(system)
+        Ok(Self {
+            faults: running.faults.clone(),
+            running,
+            table: named(variable::DYNAMODB_ENDPOINT)?,
+            table_name: named(variable::TABLE_NAME)?,
+            client: reqwest::Client::new(),
+            posts: posts.clone(),
+            delivered,
+        })
     }
 
     /// Puts rows into the table, without its being asked by a function.
@@ -170,11 +136,11 @@ impl System {
     ) -> Result<Duration, Problem> {
         let expected = self.posts.count() + recipients;
         let body = json!({ "name": "tick", "channel": channel, "data": "x".repeat(400) });
-        let (path, body) = (format!("/apps/{APP_ID}/events"), body.to_string());
-        let query = signed(&path, body.as_bytes())?;
+        let body = body.to_string();
+        let path = system::signed(&format!("/apps/{APP_ID}/events"), &body)?;
         let request = self
             .client
-            .post(format!("{}{path}?{query}", self.base))
+            .post(format!("{}{path}", self.running.base))
             .header("content-type", "application/json")
             .body(body);
         let began = Instant::now();
@@ -210,30 +176,11 @@ impl System {
         }
     }
 
-    /// As `/proc` counts it for their processes: the scheduler's nanoseconds, rather than the hundredths of
-    /// a second in `stat`.
     fn cpu_nanos(&self) -> Result<u64, Problem> {
-        let parent = self.child.id().to_string();
         let mut nanos = 0;
-        for entry in fs::read_dir("/proc")? {
-            let folder = entry?.path();
-            let Ok(stat) = fs::read_to_string(folder.join("stat")) else {
-                continue;
-            };
-            // `pid (name) state parent …`.
-            let Some((name, rest)) = stat
-                .split_once('(')
-                .and_then(|(_, rest)| rest.rsplit_once(')'))
-            else {
-                continue;
-            };
-            if rest.split_whitespace().nth(1) != Some(&parent) || !FUNCTIONS.contains(&name) {
-                continue;
-            }
-            for thread in fs::read_dir(folder.join("task"))? {
-                let schedule = fs::read_to_string(thread?.path().join("schedstat"))?;
-                let on_cpu = schedule.split_whitespace().next().ok_or("no schedstat")?;
-                nanos += on_cpu.parse::<u64>()?;
+        for process in self.running.processes()? {
+            if FUNCTIONS.contains(&process.name.as_str()) {
+                nanos += process.cpu_nanos()?;
             }
         }
         Ok(nanos)
@@ -292,38 +239,11 @@ impl System {
     }
 }
 
-impl Drop for System {
-    fn drop(&mut self) {
-        // It ends its functions in order.
-        if let Ok(pid) = i32::try_from(self.child.id()) {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
-        }
-        let _ = self.child.wait();
-    }
-}
-
 /// The name of a file that nobody else uses.
 fn env_file() -> PathBuf {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     std::env::temp_dir().join(format!("growth-{}-{number}.env", std::process::id()))
-}
-
-/// Hands on what a system says, for as long as anybody wants to know it, and counts deliveries.
-fn listen(
-    output: impl std::io::Read + Send + 'static,
-    delivered: Arc<AtomicU64>,
-) -> mpsc::Receiver<String> {
-    let (lines, said) = mpsc::channel();
-    std::thread::spawn(move || {
-        for line in BufReader::new(output).lines().map_while(Result::ok) {
-            if line.contains(DELIVERED) {
-                delivered.fetch_add(1, Ordering::Relaxed);
-            }
-            let _ = lines.send(line);
-        }
-    });
-    said
 }
 
 /// Waits until something is so.
@@ -336,18 +256,4 @@ async fn until(is_so: impl Fn() -> bool) -> Result<(), Problem> {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     Ok(())
-}
-
-/// The query that signs a request to publish.
-fn signed(path: &str, body: &[u8]) -> Result<String, Problem> {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
-    let digest = hex::encode(md5::Md5::digest(body));
-    let query = format!(
-        "auth_key={APP_KEY}&auth_timestamp={}&auth_version=1.0&body_md5={digest}",
-        now.as_secs()
-    );
-    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(APP_SECRET.as_bytes())?;
-    mac.update(format!("POST\n{path}\n{query}").as_bytes());
-    let signature = hex::encode(mac.finalize().into_bytes());
-    Ok(format!("{query}&auth_signature={signature}"))
 }
