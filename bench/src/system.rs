@@ -16,10 +16,10 @@ use crate::Problem;
 
 /// How long it may take to start, once it is built, and to end.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// The app that `local` has unless it is told otherwise.
+/// Its app.
 pub(crate) const APP_ID: &str = "1001";
-pub(crate) const APP_KEY: &str = "local-key";
-const APP_SECRET: &str = "local-secret";
+pub(crate) const APP_KEY: &str = "bench-key";
+const APP_SECRET: &str = "bench-secret";
 
 /// A running system. It ends with this, by its process id.
 pub(crate) struct System {
@@ -39,14 +39,15 @@ pub(crate) struct Running {
 }
 
 impl System {
-    /// Starts `local`, which lies beside this binary with the functions, with more arguments. `said` is
-    /// handed each line that it prints, for as long as it lives.
+    /// Starts `local`, which lies beside this binary with the functions, with more arguments. Its app has no
+    /// optional features. `said` is handed each line that it prints, for as long as it lives.
     pub(crate) fn start(
         arguments: &[String],
         mut said: impl FnMut(&str) + Send + 'static,
     ) -> Result<Self, Problem> {
         let mut child = Command::new(folder()?.join("local"))
             .args(["--prebuilt", "--port", "0"])
+            .args(["--app", &format!("{APP_ID}:{APP_KEY}:{APP_SECRET}")])
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
