@@ -145,7 +145,11 @@ impl Environment<'_> {
             }
         };
         loop {
-            let Some(next_poll) = self.invoke(job, poll).await else {
+            let began = Instant::now();
+            self.function.invoked();
+            let ended = self.invoke(job, poll).await;
+            self.function.done(began.elapsed());
+            let Some(next_poll) = ended else {
                 return;
             };
             poll = next_poll;

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::Serialize;
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 
@@ -116,6 +117,19 @@ pub struct Function {
     pub timeout: Duration,
     bounds: Bounds,
     pool: Mutex<Pool>,
+    spent: Mutex<Spent>,
+}
+
+/// What a function's invocations have come to so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Spent {
+    /// How many there were.
+    pub invocations: u64,
+    /// How many of them are not over.
+    pub running: u64,
+    /// How long those took that are over, with the work after their responses: each in whole
+    /// milliseconds, rounded up, as Lambda bills it.
+    pub billed_ms: u64,
 }
 
 #[derive(Default)]
@@ -146,7 +160,33 @@ impl Function {
             timeout,
             bounds,
             pool: Mutex::default(),
+            spent: Mutex::default(),
         }
+    }
+
+    /// An invocation begins.
+    pub fn invoked(&self) {
+        let mut spent = self.spent();
+        spent.invocations += 1;
+        spent.running += 1;
+    }
+
+    /// One is over, after so long.
+    pub fn done(&self, took: Duration) {
+        let millis = took.as_micros().div_ceil(1_000);
+        let mut spent = self.spent();
+        spent.running -= 1;
+        spent.billed_ms += u64::try_from(millis).unwrap_or(u64::MAX);
+    }
+
+    /// What its invocations have come to.
+    #[must_use]
+    pub fn so_far(&self) -> Spent {
+        *self.spent()
+    }
+
+    fn spent(&self) -> MutexGuard<'_, Spent> {
+        self.spent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn pool(&self) -> MutexGuard<'_, Pool> {
@@ -192,5 +232,30 @@ impl Function {
         pool.running -= 1;
         pool.idle.retain(|(id, _)| id != environment);
         unbegun.or_else(|| pool.waiting.pop_front())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_invocation_is_billed_in_whole_milliseconds() {
+        let bounds = Bounds {
+            concurrency: 1,
+            waiting: 1,
+        };
+        let function = Function::new("connect", Duration::from_secs(1), bounds);
+        for micros in [1, 1_000, 1_001] {
+            function.invoked();
+            assert_eq!(function.so_far().running, 1);
+            function.done(Duration::from_micros(micros));
+        }
+        let expected = Spent {
+            invocations: 3,
+            running: 0,
+            billed_ms: 1 + 1 + 2,
+        };
+        assert_eq!(function.so_far(), expected);
     }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
@@ -65,6 +66,15 @@ impl Host {
     #[must_use]
     pub fn has(&self, function: &str) -> bool {
         self.0.functions.contains_key(function)
+    }
+
+    /// How often each function has run, and for how long.
+    #[must_use]
+    pub fn shown(&self) -> Value {
+        let functions = self.0.functions.values();
+        functions
+            .map(|function| (function.name.to_owned(), json!(function.so_far())))
+            .collect()
     }
 
     /// Runs a function and waits for all of its response. A function that does not exist fails.

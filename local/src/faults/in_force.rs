@@ -23,6 +23,8 @@ struct Made {
     operation: String,
     /// The connection, the partition or the queue.
     target: String,
+    /// Of its body.
+    bytes: usize,
     /// What DynamoDB would bill.
     capacity_units: f64,
     /// The answer's status; 0 without one.
@@ -122,6 +124,7 @@ impl InForce {
             function: request.function.to_owned(),
             operation: request.operation.to_owned(),
             target: request.target.to_owned(),
+            bytes: request.body.len(),
             capacity_units: 0.0,
             status: 0,
             fault,

@@ -3,10 +3,10 @@
 //!
 //! The rest is for whoever sets the faults: `PUT /rules` takes a JSON array of [`Rule`]s in place
 //! of those in force, `GET /requests` gives what the functions have asked since the last
-//! `DELETE /requests`: function, operation, target, capacity units, and the fault it met, and how
-//! many are held or met with silence just now. Invocations of the gateway's that met a fault are
-//! among them. `GET /queues` gives what waits in each queue, and
-//! which messages are dead.
+//! `DELETE /requests`: function, operation, target, bytes of its body, capacity units, and the fault
+//! it met, and how many are held or met with silence just now. Invocations of the gateway's that met
+//! a fault are among them. `GET /queues` gives what waits in each queue, and which messages are dead;
+//! `GET /invocations` how often each function has run, and for how long.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -130,6 +130,7 @@ impl Proxy {
                 in_force.forget();
                 empty(StatusCode::NO_CONTENT)
             }
+            (&Method::GET, "invocations") => json(StatusCode::OK, &self.0.host.shown()),
             (&Method::GET, "queues") => json(StatusCode::OK, &self.0.queues.shown()),
             _ => empty(StatusCode::NOT_FOUND),
         }
