@@ -13,7 +13,7 @@ use serde_json::json;
 
 use self::sockets::{Received, Socket};
 use crate::Problem;
-use crate::system::{self, APP_ID, System};
+use crate::system::{self, APP_ID, LOCAL, System};
 
 /// Sockets that are opened at once, and requests to publish.
 const CONCURRENCY: usize = 32;
@@ -198,7 +198,7 @@ impl Memory {
         };
         for process in system.processes()? {
             let rss_mb = process.rss_mb()?;
-            if process.name == "local" {
+            if process.name == LOCAL {
                 memory.local_mb = rss_mb;
             } else {
                 memory.function_max_mb = memory.function_max_mb.max(rss_mb);

@@ -1,12 +1,16 @@
-//! `cargo run --profile bench -p bench -- delivery`: what a delivered message costs, by our path and by others.
+//! `cargo run --profile bench -p bench -- WHAT`:
 //!
-//! [`delivery`] starts the others as processes of their own: a sink, whose work is not counted, and one
-//! publisher after another, whose work and memory are.
+//! | | measures |
+//! | --- | --- |
+//! | [`delivery`] | what a delivered message costs, by our path and by others: a sink, whose work is not counted, and one publisher after another, whose work and memory are |
+//! | [`crowd`] | how long a publication takes to thousands of real sockets |
+//! | [`growth`] | what a publication costs with one recipient to 100,000, and a model of a million on AWS |
+//! | [`day`] | what a day costs on AWS: operations counted, times prices |
 //!
-//! `… -- growth`: what a publication costs with one recipient to 100,000, by the real functions, and a model of
-//! a million on AWS. [`growth`] starts the whole system beside itself.
+//! All but the first start the real system beside themselves ([`system`]).
 
 mod crowd;
+mod day;
 mod delivery;
 mod growth;
 mod load;
@@ -20,6 +24,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::crowd::Crowd;
+use crate::day::DayOf;
 use crate::delivery::Delivery;
 use crate::growth::Growth;
 use crate::load::Load;
@@ -40,6 +45,8 @@ struct Arguments {
 enum What {
     /// How long a publication takes to thousands of real sockets
     Crowd(Crowd),
+    /// What a day costs on AWS: operations counted, times prices
+    Day(DayOf),
     /// What a delivered message costs, by our path and by others
     Delivery(Delivery),
     /// What a publication costs as its channel grows, and a model of what it costs on AWS
@@ -59,6 +66,7 @@ enum What {
 fn main() -> ExitCode {
     let done = match Arguments::parse().what {
         What::Crowd(crowd) => crowd.run(),
+        What::Day(day) => day.run(),
         What::Delivery(delivery) => delivery.run(),
         What::Growth(growth) => growth.run(),
         What::Publish { way, load } => publish::run(way, &load),

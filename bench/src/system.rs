@@ -7,19 +7,22 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime};
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use md5::Digest as _;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use shared::secret::Secret;
+use shared::signature::sign;
 
 use crate::Problem;
 
 /// How long it may take to start, once it is built, and to end.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// What the process of `local` is called; the others are called as their functions.
+pub(crate) const LOCAL: &str = "local";
 /// Its app.
 pub(crate) const APP_ID: &str = "1001";
 pub(crate) const APP_KEY: &str = "bench-key";
-const APP_SECRET: &str = "bench-secret";
+pub(crate) const APP_SECRET: &str = "bench-secret";
 
 /// A running system. It ends with this, by its process id.
 pub(crate) struct System {
@@ -45,7 +48,7 @@ impl System {
         arguments: &[String],
         mut said: impl FnMut(&str) + Send + 'static,
     ) -> Result<Self, Problem> {
-        let mut child = Command::new(folder()?.join("local"))
+        let mut child = Command::new(folder()?.join(LOCAL))
             .args(["--prebuilt", "--port", "0"])
             .args(["--app", &format!("{APP_ID}:{APP_KEY}:{APP_SECRET}")])
             .args(arguments)
@@ -180,6 +183,11 @@ pub(crate) fn build() -> Result<(), Problem> {
     }
 }
 
+/// The app's secret.
+pub(crate) fn secret() -> Secret {
+    Secret::new(APP_SECRET.to_owned())
+}
+
 /// The path of a request to publish with the query that signs it.
 pub(crate) fn signed(path: &str, body: &str) -> Result<String, Problem> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
@@ -188,9 +196,7 @@ pub(crate) fn signed(path: &str, body: &str) -> Result<String, Problem> {
         "auth_key={APP_KEY}&auth_timestamp={}&auth_version=1.0&body_md5={digest}",
         now.as_secs()
     );
-    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(APP_SECRET.as_bytes())?;
-    mac.update(format!("POST\n{path}\n{query}").as_bytes());
-    let signature = hex::encode(mac.finalize().into_bytes());
+    let signature = sign(&secret(), format!("POST\n{path}\n{query}").as_bytes());
     Ok(format!("{path}?{query}&auth_signature={signature}"))
 }
 
