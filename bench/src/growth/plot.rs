@@ -1,7 +1,7 @@
 //! A picture of curves on logarithmic axes, as SVG. It brings its own light background, so that it can be
 //! read on a dark page, too.
 
-use std::fmt::Write as _;
+use super::report::{grouped, push};
 
 const WIDTH: f64 = 460.0;
 const HEIGHT: f64 = 380.0;
@@ -169,10 +169,6 @@ fn text(svg: &mut String, x: f64, y: f64, anchor: &str, text: &str) {
     );
 }
 
-fn push(svg: &mut String, text: std::fmt::Arguments<'_>) {
-    svg.write_fmt(text).expect("a string takes everything");
-}
-
 /// A power of ten, written out.
 fn number(power: i32) -> String {
     let value = 10_f64.powi(power);
@@ -180,15 +176,7 @@ fn number(power: i32) -> String {
         let places = usize::try_from(-power).unwrap_or_default();
         return format!("{value:.places$}");
     }
-    let digits = format!("{value:.0}");
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    grouped(10_u64.pow(power.unsigned_abs()))
 }
 
 #[cfg(test)]
