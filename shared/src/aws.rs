@@ -2,6 +2,7 @@
 //! crate, and nothing below it decides anything: it does one operation and reports its outcome.
 
 pub mod connections;
+mod credentials;
 pub mod invoke;
 mod pool;
 pub mod queue;
@@ -13,10 +14,8 @@ pub mod webhooks;
 
 use std::time::{Duration, SystemTime};
 
-use aws_credential_types::Credentials;
-
 use crate::app::Apps;
-use crate::config::{AwsKeys, Config, LargeChannels, Lives};
+use crate::config::{Config, LargeChannels, Lives};
 use crate::error::{Fault, Rejection};
 use crate::metrics::{Count, Metrics};
 use crate::task::Task;
@@ -104,12 +103,4 @@ impl Services {
 pub(crate) fn now() -> UnixMillis {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     UnixMillis(u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX))
-}
-
-fn credentials(keys: &AwsKeys) -> Credentials {
-    Credentials::from_keys(
-        &keys.access_key_id,
-        &keys.secret_access_key,
-        keys.session_token.clone(),
-    )
 }

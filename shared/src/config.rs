@@ -1,10 +1,12 @@
 //! The functions' configuration: the only module that reads the environment, and a file that it names.
 
+mod keys;
 pub mod variable;
 
 use std::borrow::Cow;
 use std::time::Duration;
 
+pub use self::keys::{AwsKeys, KeyEndpoint, KeySource};
 use crate::app::Apps;
 use crate::limits::{
     CONNECTION_LIFE_SECS, FANOUT_CONCURRENCY_DEFAULT, FANOUT_INLINE_MAX_DEFAULT,
@@ -92,17 +94,6 @@ pub struct LargeChannels {
     pub worker_posts_per_second: u64,
 }
 
-/// The role's credentials, from the environment. No `Debug`.
-#[derive(Clone)]
-pub struct AwsKeys {
-    /// Public.
-    pub access_key_id: String,
-    /// Secret.
-    pub secret_access_key: String,
-    /// Secret; absent for a user's own key.
-    pub session_token: Option<String>,
-}
-
 /// All that a function is told. No `Debug`: it holds secrets.
 #[derive(Clone)]
 pub struct Config {
@@ -150,8 +141,8 @@ pub struct Config {
     pub aws_roots_pem: Cow<'static, str>,
     /// The region.
     pub region: String,
-    /// The role's credentials.
-    pub aws_keys: AwsKeys,
+    /// Where the role's credentials come from.
+    pub aws_keys: KeySource,
     /// The function's own name, to invoke itself.
     pub function_name: String,
     /// The namespace of the metrics; `None`: there are none.
@@ -194,15 +185,13 @@ impl Config {
         let table_name = required(variable::TABLE_NAME);
         let endpoint = required(variable::CONNECTIONS_ENDPOINT);
         let region = required(variable::REGION);
-        let aws_keys = AwsKeys {
-            access_key_id: required(variable::ACCESS_KEY_ID),
-            secret_access_key: required(variable::SECRET_ACCESS_KEY),
-            session_token: lookup(variable::SESSION_TOKEN),
-        };
         let function_name = required(variable::FUNCTION_NAME);
         for &name in also.iter().filter(|name| **name != variable::OWN_KEY) {
             required(name);
         }
+        let aws_keys = KeySource::from(lookup)
+            .map_err(|missing| problems.extend(missing))
+            .ok();
         let greet_via = match lookup(variable::GREET_VIA).as_deref() {
             None | Some("layer") => GreetVia::Layer,
             Some("invoke") => GreetVia::Invoke,
@@ -297,8 +286,8 @@ impl Config {
                 Cow::Borrowed(AMAZON_ROOTS_PEM)
             }
         };
-        match apps {
-            Some(apps) if problems.is_empty() => Ok(Self {
+        match (apps, aws_keys) {
+            (Some(apps), Some(aws_keys)) if problems.is_empty() => Ok(Self {
                 apps,
                 table_name,
                 connections_endpoint,
@@ -326,7 +315,7 @@ impl Config {
                 metrics_namespace: lookup(variable::METRICS_NAMESPACE),
                 log_filter: lookup(variable::LOG).unwrap_or_else(|| DEFAULT_LOG_FILTER.to_owned()),
             }),
-            Some(_) | None => Err(ConfigProblems(problems)),
+            (Some(_) | None, Some(_) | None) => Err(ConfigProblems(problems)),
         }
     }
 }

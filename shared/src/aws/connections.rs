@@ -16,6 +16,7 @@ use http_body_util::Full;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
+use super::credentials::Keys;
 use super::pool::{Cause, Pool};
 use super::signer::{Signer, push_segment};
 use crate::config::Config;
@@ -86,8 +87,7 @@ struct Posts {
     pool: Pool,
     signer: Signer,
     host: HeaderValue,
-    /// The role's, as it travels. One that cannot is left out, and API Gateway refuses the post.
-    session_token: Option<HeaderValue>,
+    keys: Keys,
     /// Of a post's path, up to the connection's id.
     path: String,
 }
@@ -97,10 +97,11 @@ impl Connections {
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let endpoint = config.connections_endpoint.clone();
+        let keys = Keys::new(config);
         let sdk = aws_sdk_apigatewaymanagement::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(config.region.clone()))
-            .credentials_provider(super::credentials(&config.aws_keys))
+            .credentials_provider(keys.clone())
             .endpoint_url(endpoint.to_string())
             .http_client(super::transport::Transport::new(config))
             .retry_config(RetryConfig::disabled())
@@ -112,7 +113,7 @@ impl Connections {
             .build();
         Self {
             client: Client::from_conf(sdk),
-            posts: Arc::new(Posts::new(config)),
+            posts: Arc::new(Posts::new(config, keys)),
             in_flight: Arc::new(Semaphore::new(POST_CONCURRENCY)),
         }
     }
@@ -187,20 +188,15 @@ impl Connections {
 }
 
 impl Posts {
-    fn new(config: &Config) -> Self {
+    fn new(config: &Config, keys: Keys) -> Self {
         let endpoint = config.connections_endpoint.clone();
         let host = endpoint
             .authority()
             .map_or("", |authority| authority.as_str());
-        let header = |text: &str| HeaderValue::from_str(text).ok();
         Self {
-            signer: Signer::new(
-                config.aws_keys.clone(),
-                config.region.clone(),
-                host.to_owned(),
-            ),
-            host: header(host).expect("an authority has visible characters alone"),
-            session_token: config.aws_keys.session_token.as_deref().and_then(header),
+            signer: Signer::new(config.region.clone(), host.to_owned()),
+            host: HeaderValue::from_str(host).expect("an authority has visible characters alone"),
+            keys,
             path: format!("{}/@connections/", endpoint.path().trim_end_matches('/')),
             pool: Pool::new(endpoint, config.aws_roots_pem.clone(), ANSWER_MAX_BYTES),
         }
@@ -210,16 +206,18 @@ impl Posts {
         let mut path = String::with_capacity(self.path.len() + ID_BYTES);
         path.push_str(&self.path);
         push_segment(&mut path, id.as_str());
+        let keys = self.keys.get().await?;
+        let method = Method::POST.as_str();
         let signed = self
             .signer
-            .sign(Method::POST.as_str(), &path, &payload.digest, super::now());
+            .sign(&keys, method, &path, &payload.digest, super::now());
         let mut post = Request::post(path)
             .header(header::HOST, &self.host)
             .header(DATE, signed.date)
             .header(header::AUTHORIZATION, signed.authorization)
             .body(Full::new(payload.body.clone()))?;
-        if let Some(token) = &self.session_token {
-            post.headers_mut().insert(SESSION_TOKEN, token.clone());
+        if let Some(token) = signed.session_token {
+            post.headers_mut().insert(SESSION_TOKEN, token);
         }
         Ok(self.pool.send(post).await?.status())
     }

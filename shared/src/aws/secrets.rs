@@ -21,7 +21,7 @@ impl SecretStore {
         let mut sdk = aws_sdk_secretsmanager::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(config.region.clone()))
-            .credentials_provider(super::credentials(&config.aws_keys))
+            .credentials_provider(super::credentials::Keys::new(config))
             .http_client(super::transport::Transport::new(config))
             .timeout_config(
                 TimeoutConfig::builder()

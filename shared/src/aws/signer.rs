@@ -37,25 +37,27 @@ pub(super) fn push_segment(path: &mut String, segment: &str) {
 pub(super) struct SignedHeaders {
     /// `x-amz-date`.
     pub(super) date: HeaderValue,
+    /// `x-amz-security-token`. One that cannot travel is left out, and AWS refuses the request.
+    pub(super) session_token: Option<HeaderValue>,
     /// `authorization`.
     pub(super) authorization: Vec<u8>,
 }
 
-/// Signs requests to one host. The credentials are those that it was made with: Lambda gives an
-/// environment the same ones for all of its life.
+/// Signs requests to one host.
 pub(super) struct Signer {
-    keys: AwsKeys,
     region: String,
     host: String,
     current: Mutex<Option<Arc<Current>>>,
 }
 
-/// What holds for a second: the date, the day's key, and all that is printed around what differs
-/// from one request to the next.
+/// What holds for a second and one set of keys: the date, the day's key, and all that is printed around
+/// what differs from one request to the next.
 struct Current {
+    keys: Arc<AwsKeys>,
     secs: u64,
     /// `20261124T010203Z`.
     date: HeaderValue,
+    session_token: Option<HeaderValue>,
     /// The canonical request between its path and the body's digest.
     canonical: String,
     /// What is signed before the canonical request's digest.
@@ -67,9 +69,8 @@ struct Current {
 }
 
 impl Signer {
-    pub(super) const fn new(keys: AwsKeys, region: String, host: String) -> Self {
+    pub(super) const fn new(region: String, host: String) -> Self {
         Self {
-            keys,
             region,
             host,
             current: Mutex::new(None),
@@ -77,15 +78,16 @@ impl Signer {
     }
 
     /// Signs a request whose `path` is escaped as it travels and whose body has the SHA-256
-    /// `body_digest` in hex.
+    /// `body_digest` in hex. As long as the keys are the same `Arc`, what was derived from them is kept.
     pub(super) fn sign(
         &self,
+        keys: &Arc<AwsKeys>,
         method: &str,
         path: &str,
         body_digest: &str,
         now: UnixMillis,
     ) -> SignedHeaders {
-        let current = self.current(now.secs());
+        let current = self.current(keys, now.secs());
         let mut canonical = Sha256::new();
         canonical.update(method);
         canonical.update("\n");
@@ -104,19 +106,22 @@ impl Signer {
         authorization.extend_from_slice(&signature);
         SignedHeaders {
             date: current.date.clone(),
+            session_token: current.session_token.clone(),
             authorization,
         }
     }
 
-    fn current(&self, secs: u64) -> Arc<Current> {
+    fn current(&self, keys: &Arc<AwsKeys>, secs: u64) -> Arc<Current> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        match current.as_ref() {
-            Some(current) if current.secs == secs => Arc::clone(current),
-            Some(_) | None => Arc::clone(current.insert(Arc::new(self.derive(secs)))),
+        let holds =
+            |current: &&Arc<Current>| current.secs == secs && Arc::ptr_eq(&current.keys, keys);
+        match current.as_ref().filter(holds) {
+            Some(current) => Arc::clone(current),
+            None => Arc::clone(current.insert(Arc::new(self.derive(Arc::clone(keys), secs)))),
         }
     }
 
-    fn derive(&self, secs: u64) -> Current {
+    fn derive(&self, keys: Arc<AwsKeys>, secs: u64) -> Current {
         let at = DateTime::from_secs(i64::try_from(secs).unwrap_or(i64::MAX));
         let date: String = at
             .fmt(DateTimeFormat::DateTime)
@@ -125,14 +130,14 @@ impl Signer {
             .filter(char::is_ascii_alphanumeric)
             .collect();
         let day = date.get(..8).unwrap_or_default();
-        let secret = format!("AWS4{}", self.keys.secret_access_key);
+        let secret = format!("AWS4{}", keys.secret_access_key);
         let mut key = secret.into_bytes();
         for part in [day, &self.region, SERVICE, "aws4_request"] {
             let mut mac = keyed(&key);
             mac.update(part.as_bytes());
             key = mac.finalize().into_bytes().to_vec();
         }
-        let (token, names) = match &self.keys.session_token {
+        let (token, names) = match &keys.session_token {
             Some(token) => (
                 format!("x-amz-security-token:{token}\n"),
                 "host;x-amz-date;x-amz-security-token",
@@ -140,10 +145,12 @@ impl Signer {
             None => (String::new(), "host;x-amz-date"),
         };
         let host = &self.host;
-        let key_id = &self.keys.access_key_id;
+        let key_id = &keys.access_key_id;
+        let session_token = keys.session_token.as_deref();
         let scope = format!("{day}/{}/{SERVICE}/aws4_request", self.region);
         Current {
             secs,
+            session_token: session_token.and_then(|token| HeaderValue::from_str(token).ok()),
             canonical: format!("\n\nhost:{host}\nx-amz-date:{date}\n{token}\n{names}\n"),
             signed: format!("{ALGORITHM}\n{date}\n{scope}\n"),
             authorization: format!(
@@ -151,6 +158,7 @@ impl Signer {
             ),
             mac: keyed(&key),
             date: HeaderValue::try_from(date).expect("a date is digits and letters"),
+            keys,
         }
     }
 }
@@ -169,6 +177,7 @@ fn keyed(key: &[u8]) -> Hmac<Sha256> {
 mod tests {
     use std::time::{Duration, SystemTime};
 
+    use aws_credential_types::Credentials;
     use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
     use aws_sigv4::sign::v4;
     use proptest::prelude::*;
@@ -178,22 +187,24 @@ mod tests {
     const REGION: &str = "eu-west-1";
     const HOST: &str = "abc.execute-api.eu-west-1.amazonaws.com";
 
-    fn keys(token: Option<&str>) -> AwsKeys {
-        AwsKeys {
+    fn keys(token: Option<&str>) -> Arc<AwsKeys> {
+        Arc::new(AwsKeys {
             access_key_id: "AKIDEXAMPLE".to_owned(),
             secret_access_key: "wJalr/EXAMPLE".to_owned(),
             session_token: token.map(str::to_owned),
-        }
+        })
     }
 
-    fn ours(signer: &Signer, path: &str, body: &str, secs: u64) -> String {
+    fn ours(signer: &Signer, keys: &Arc<AwsKeys>, path: &str, body: &str, secs: u64) -> String {
         let digest = hex::encode(Sha256::digest(body));
-        let signed = signer.sign("POST", path, &digest, UnixMillis(secs * 1_000));
+        let signed = signer.sign(keys, "POST", path, &digest, UnixMillis(secs * 1_000));
         String::from_utf8(signed.authorization).unwrap()
     }
 
     fn theirs(keys: &AwsKeys, path: &str, body: &str, secs: u64) -> String {
-        let identity = super::super::credentials(keys).into();
+        let token = keys.session_token.clone();
+        let (id, secret) = (&keys.access_key_id, &keys.secret_access_key);
+        let identity = Credentials::from_keys(id, secret, token).into();
         let params = v4::SigningParams::builder()
             .identity(&identity)
             .region(REGION)
@@ -226,11 +237,11 @@ mod tests {
             (None, "/live/@connections/a-b_c.d~e%2F", ""),
         ] {
             let keys = keys(token);
-            let signer = Signer::new(keys.clone(), REGION.to_owned(), HOST.to_owned());
+            let signer = Signer::new(REGION.to_owned(), HOST.to_owned());
             let theirs = theirs(&keys, path, body, secs);
             // Twice: the second time from what is kept.
             for _ in 0..2 {
-                assert_eq!(ours(&signer, path, body, secs), theirs);
+                assert_eq!(ours(&signer, &keys, path, body, secs), theirs);
             }
         }
     }
@@ -246,14 +257,20 @@ mod tests {
             token in proptest::option::of("[A-Za-z0-9+/=]{1,919}"),
             secs in 1_500_000_000_u64..4_000_000_000,
             later in 0..200_000_u64,
+            secret in "[A-Za-z0-9+/]{40}",
         ) {
             let keys = keys(token.as_deref());
-            let signer = Signer::new(keys.clone(), REGION.to_owned(), HOST.to_owned());
+            let others = Arc::new(AwsKeys {
+                secret_access_key: secret,
+                session_token: None,
+                ..AwsKeys::clone(&keys)
+            });
+            let signer = Signer::new(REGION.to_owned(), HOST.to_owned());
             let mut path = "/live/@connections/".to_owned();
             push_segment(&mut path, &id);
-            // What is kept of one moment is not used at another.
-            for secs in [secs, secs + later, secs] {
-                prop_assert_eq!(ours(&signer, &path, &body, secs), theirs(&keys, &path, &body, secs));
+            // What is kept of one moment is not used at another, nor what is of one set of keys with others.
+            for (keys, secs) in [(&keys, secs), (&keys, secs + later), (&others, secs + later), (&keys, secs)] {
+                prop_assert_eq!(ours(&signer, keys, &path, &body, secs), theirs(keys, &path, &body, secs));
             }
         }
     }

@@ -151,7 +151,7 @@ impl Table {
         let mut sdk = aws_sdk_dynamodb::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(config.region.clone()))
-            .credentials_provider(super::credentials(&config.aws_keys))
+            .credentials_provider(super::credentials::Keys::new(config))
             .http_client(super::transport::Transport::new(config))
             .retry_config(RetryConfig::standard().with_initial_backoff(RETRY_PAUSE))
             .retry_classifier(Conflicts)

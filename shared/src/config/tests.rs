@@ -142,3 +142,59 @@ fn a_connection_is_due_when_something_may_have_to_be_done() {
     assert_eq!(due_of(Transport::Http, 0, Some(20)), 61_000);
     assert_eq!(due_of(Transport::Http, 30, None), 31_000);
 }
+
+#[test]
+fn credentials_are_given_or_an_endpoint_nearby_gives_them() {
+    fn from(set: &[(&str, &str)]) -> Result<String, String> {
+        let lookup = |name: &str| {
+            let found = set.iter().find(|(set, _)| *set == name);
+            let absent = [variable::ACCESS_KEY_ID, variable::SECRET_ACCESS_KEY].contains(&name);
+            match found {
+                Some((_, value)) => Some((*value).to_owned()),
+                None => complete(name).filter(|_| !absent),
+            }
+        };
+        let config = Config::from(lookup, &[]).map_err(|problems| problems.to_string());
+        config.map(|config| match config.aws_keys {
+            KeySource::Given(keys) => keys.access_key_id,
+            KeySource::Endpoint(endpoint) => endpoint.uri.to_string(),
+        })
+    }
+    let endpoint = (variable::KEY_ENDPOINT, "http://169.254.170.23/v1");
+    assert_eq!(from(&[endpoint]).unwrap(), "http://169.254.170.23/v1");
+    let given = [
+        (variable::ACCESS_KEY_ID, "id"),
+        (variable::SECRET_ACCESS_KEY, "s3cret"),
+    ];
+    assert_eq!(from(&[given[0], given[1], endpoint]).unwrap(), "id");
+    for (wrong, said) in [
+        (&[][..], variable::ACCESS_KEY_ID),
+        (
+            &[(variable::ACCESS_KEY_ID, "id")],
+            variable::SECRET_ACCESS_KEY,
+        ),
+        (
+            &[(variable::SECRET_ACCESS_KEY, "s3cret")],
+            variable::ACCESS_KEY_ID,
+        ),
+        (
+            &[(variable::KEY_ENDPOINT, "http://s3cret.example/")],
+            variable::KEY_ENDPOINT,
+        ),
+        (
+            &[(variable::KEY_ENDPOINT, "https://127.0.0.1/")],
+            variable::KEY_ENDPOINT,
+        ),
+        (
+            &[
+                (variable::KEY_ENDPOINT, "http://[::1]/"),
+                (variable::KEY_TOKEN, "s3cret\n"),
+            ],
+            variable::KEY_TOKEN,
+        ),
+    ] {
+        let problems = from(wrong).expect_err("refused");
+        assert!(problems.contains(said), "{problems}");
+        assert!(!problems.contains("s3cret"), "{problems}");
+    }
+}

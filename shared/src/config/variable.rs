@@ -74,5 +74,10 @@ pub const ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 pub const SECRET_ACCESS_KEY: &str = "AWS_SECRET_ACCESS_KEY";
 /// The role's session token, as Lambda sets it.
 pub const SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
+/// In place of those three: what gives credentials, and new ones before they end. As AWS's own clients
+/// read it; an `http` URL of this machine or of AWS's addresses for the purpose.
+pub const KEY_ENDPOINT: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+/// What [`KEY_ENDPOINT`] wants to be shown; nothing when absent.
+pub const KEY_TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
 /// The function's own name, as Lambda sets it.
 pub const FUNCTION_NAME: &str = "AWS_LAMBDA_FUNCTION_NAME";
