@@ -39,6 +39,9 @@ export function resume(pusher, { statusUrl, token }) {
   // Whether what was read from the log reaches what came live.
   const meets = ({ after, live }) => after !== undefined && live !== undefined && after >= live - 1;
 
+  // Whether pusher-js hears what this transport says: it leaves one that has closed a second before it has another.
+  const isHeard = (current) => transport === current && pusher.connection.connection?.transport === current;
+
   function attach() {
     const current = pusher.connection.connection?.transport;
     if (!current || current === transport) return;
@@ -105,11 +108,12 @@ export function resume(pusher, { statusUrl, token }) {
         const response = await fetch(`${statusUrl}?${query}`);
         if (!response.ok) throw new Error(`the status of the channels: ${response.status}`);
         const answer = await response.json();
-        if (transport !== current) return;
+        if (!isHeard(current)) return;
         for (const name of answer.truncated ?? []) {
           if (missed.includes(name)) truncated(name);
         }
         for (const { type, channel, data, serial } of answer.events) {
+          if (!isHeard(current)) return;
           const state = of(channel);
           if (missed.includes(channel) && state && isNew(state, serial)) {
             pass({ data: JSON.stringify({ event: type, channel, data, serial }) });
@@ -131,20 +135,23 @@ export function resume(pusher, { statusUrl, token }) {
         const wait = Number(response.headers.get("retry-after") ?? 1);
         if (wait > 1 || !answer.events.length || settled()) break;
         for (let waited = 0; waited < wait * 1000 && !settled(); waited += 50) await sleep(50);
-        if (transport !== current) return;
+        if (!isHeard(current)) return;
         if (settled()) break;
       }
     } catch (caught) {
       error = caught;
     }
-    if (transport !== current) return;
+    if (!isHeard(current)) return;
     for (const name of missed) {
       if (error) truncated(name, error);
       const state = of(name);
       const held = state?.held ?? [];
       if (state) state.held = null;
       held.sort((a, b) => a.serial - b.serial);
-      for (const { serial, message } of held) if (isNew(state, serial)) pass(message);
+      for (const { serial, message } of held) {
+        if (!isHeard(current)) return;
+        if (isNew(state, serial)) pass(message);
+      }
     }
   }
 

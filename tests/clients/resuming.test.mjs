@@ -124,6 +124,35 @@ test("a log that does not reach back is told of on the channel, and so is one th
   }
 });
 
+test("what is read after its connection has closed is shown by the next one", async () => {
+  let pusher;
+  let asked = 0;
+  const status = createServer(async (request, response) => {
+    const after = Number(new URL(request.url, statusUrl).searchParams.get("after"));
+    let body = { events: [], after: String(Math.max(after, 7)) };
+    if (after === 7) {
+      asked++;
+      // pusher-js has left the connection then, and has no other for a second.
+      if (asked === 1) await new Promise((resolve) => pusher.connection.connection.transport.bind("closed", resolve));
+      body = { events: [{ type: "e", channel: "cut", data: "8", serial: 8 }], after: "8" };
+    }
+    response.writeHead(200, { "retry-after": "30" }).end(JSON.stringify(body));
+  });
+  await new Promise((resolve) => status.listen(0, "127.0.0.1", resolve));
+  try {
+    const resumed = await resuming("cut", { statusUrl: `http://127.0.0.1:${status.address().port}/` });
+    pusher = resumed.pusher;
+    const { came, until } = collect(resumed.channel, "e");
+    await until(1);
+    assert.equal(asked, 2);
+    await state(pusher, "connecting");
+    await state(pusher, "connected");
+    assert.deepEqual(came, [8]);
+  } finally {
+    status.close();
+  }
+});
+
 test("a client that has left is shown nothing of what was published meanwhile", async () => {
   const { pusher, channel } = await resuming("left");
   await server.trigger("left", "e", "seen");
