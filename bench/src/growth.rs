@@ -17,12 +17,15 @@ mod report;
 mod simulate;
 mod subscribers;
 mod system;
+mod threshold;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 
 use self::report::Report;
+pub(crate) use self::threshold::Threshold;
 use crate::Problem;
 
 /// The recipients of the channels that are published to.
@@ -60,7 +63,7 @@ impl Growth {
         if !self.prebuilt {
             crate::system::build()?;
         }
-        let sink = measure::sink()?;
+        let sink = measure::sink(Duration::ZERO)?;
         let report = crate::runtime()?.block_on(async {
             let [paced, free] = PACES;
             let counted = measure::count(&sink, &SIZES).await?;

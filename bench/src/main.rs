@@ -5,6 +5,7 @@
 //! | [`delivery`] | what a delivered message costs, by our path and by others: a sink, whose work is not counted, and one publisher after another, whose work and memory are |
 //! | [`crowd`] | how long a publication takes to thousands of real sockets |
 //! | [`growth`] | what a publication costs with one recipient to 100,000, and a model of a million on AWS |
+//! | [`growth::Threshold`] | from how many subscribers on the queue is the better way |
 //! | [`day`] | what a day costs on AWS: operations counted, times prices |
 //!
 //! All but the first start the real system beside themselves ([`system`]).
@@ -26,7 +27,7 @@ use clap::{Parser, Subcommand};
 use crate::crowd::Crowd;
 use crate::day::DayOf;
 use crate::delivery::Delivery;
-use crate::growth::Growth;
+use crate::growth::{Growth, Threshold};
 use crate::load::Load;
 use crate::publish::Way;
 use crate::sink::Sink;
@@ -58,6 +59,8 @@ enum What {
         #[command(flatten)]
         load: Load,
     },
+    /// What a publication takes by the publisher itself and through the queue, as its channel grows
+    Threshold(Threshold),
     /// Answers every post until its standard input ends
     #[command(hide = true)]
     Sink(Sink),
@@ -71,6 +74,7 @@ fn main() -> ExitCode {
         What::Growth(growth) => growth.run(),
         What::Publish { way, load } => publish::run(way, &load),
         What::Sink(sink) => sink.run(),
+        What::Threshold(threshold) => threshold.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

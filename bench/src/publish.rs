@@ -16,13 +16,20 @@ pub(crate) enum Way {
     Floor,
     /// The functions' path
     Ours,
-    /// AWS's own client for Rust
+    /// AWS's own client for Rust, on one thread
     Sdk,
+    /// The same as it is usually written: in `#[tokio::main]`
+    SdkThreads,
 }
 
 /// Publishes, and prints what that took as JSON.
 pub(crate) fn run(way: Way, load: &Load) -> Result<(), Problem> {
-    let taken = runtime()?.block_on(publish(way, load))?;
+    let runtime = match way {
+        Way::Floor | Way::Ours | Way::Sdk => runtime()?,
+        // What that attribute makes: a thread for each core.
+        Way::SdkThreads => tokio::runtime::Runtime::new()?,
+    };
+    let taken = runtime.block_on(publish(way, load))?;
     println!("{}", serde_json::to_string(&taken)?);
     Ok(())
 }
@@ -31,7 +38,7 @@ async fn publish(way: Way, load: &Load) -> Result<Taken, Problem> {
     match way {
         Way::Floor => floor::publish(load).await,
         Way::Ours => ours::publish(load).await,
-        Way::Sdk => sdk::publish(load).await,
+        Way::Sdk | Way::SdkThreads => sdk::publish(load).await,
     }
 }
 

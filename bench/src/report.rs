@@ -43,9 +43,10 @@ pub(crate) enum Publisher {
 }
 
 impl Publisher {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 5] = [
         Self::Rust(Way::Floor),
         Self::Rust(Way::Ours),
+        Self::Rust(Way::SdkThreads),
         Self::Rust(Way::Sdk),
         Self::Node,
     ];
@@ -54,7 +55,8 @@ impl Publisher {
         match self {
             Self::Rust(Way::Floor) => "bare sockets, signed: the floor",
             Self::Rust(Way::Ours) => "our path",
-            Self::Rust(Way::Sdk) => "aws-sdk-apigatewaymanagement",
+            Self::Rust(Way::SdkThreads) => "aws-sdk-apigatewaymanagement, as usually written",
+            Self::Rust(Way::Sdk) => "the same on one thread",
             Self::Node => "Node, SDK v3",
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::model::{PER_SHARD, wide};
 use super::subscribers::rows;
-use super::system::{Asked, Purpose, System};
+use super::system::{Asked, Purpose, System, Way};
 use crate::Problem;
 use crate::sink::Posts;
 
@@ -44,12 +44,12 @@ const fn together(recipients: u64) -> u32 {
     }
 }
 
-fn channel(recipients: u64) -> String {
+pub(crate) fn channel(recipients: u64) -> String {
     format!("growth-{recipients}")
 }
 
 /// Starts a system with a channel of each size.
-async fn start(purpose: Purpose, sink: &Sink, sizes: &[u64]) -> Result<System, Problem> {
+pub(crate) async fn start(purpose: Purpose, sink: &Sink, sizes: &[u64]) -> Result<System, Problem> {
     let system = System::start(purpose, sink.port, &sink.posts)?;
     for &recipients in sizes {
         let rows = rows(&channel(recipients), recipients, PER_SHARD);
@@ -71,7 +71,11 @@ pub(crate) async fn time(
     sizes: &[u64],
     rounds: u32,
 ) -> Result<Vec<Timed>, Problem> {
-    let purpose = Purpose::Time(posts_per_second);
+    let purpose = Purpose::Time(Way {
+        posts_per_second,
+        inline_max: shared::limits::FANOUT_INLINE_MAX_DEFAULT,
+        workers: None,
+    });
     let system = start(purpose, sink, sizes).await?;
     let mut all = Vec::new();
     for &recipients in sizes {
@@ -81,8 +85,8 @@ pub(crate) async fn time(
         for _ in 0..rounds {
             let before = system.rested_cpu_nanos().await?;
             for _ in 0..count {
-                let wall = system.publish(&channel(recipients), recipients).await?;
-                walls.push(wall.as_secs_f64() * 1e3);
+                let took = system.publish(&channel(recipients), recipients).await?;
+                walls.push(took.delivered.as_secs_f64() * 1e3);
             }
             let nanos = system.rested_cpu_nanos().await? - before;
             cpus.push(wide(nanos) / 1e6 / f64::from(count));
@@ -111,20 +115,20 @@ pub(crate) async fn count(sink: &Sink, sizes: &[u64]) -> Result<Vec<Counted>, Pr
     Ok(all)
 }
 
-/// Answers posts on a port of its own until this process ends.
-pub(crate) fn sink() -> Result<Sink, Problem> {
+/// Answers posts on a port of its own, each after a while, until this process ends.
+pub(crate) fn sink(delay: Duration) -> Result<Sink, Problem> {
     let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))?;
     let port = listener.local_addr()?.port();
     let posts = Arc::new(Posts::new());
     let counted = posts.clone();
     std::thread::spawn(move || -> Result<(), Problem> {
-        let serving = crate::sink::serve(listener, Duration::ZERO, None, counted);
+        let serving = crate::sink::serve(listener, delay, None, counted);
         crate::runtime()?.block_on(serving)
     });
     Ok(Sink { port, posts })
 }
 
-fn median(mut figures: Vec<f64>) -> f64 {
+pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or_default()
 }

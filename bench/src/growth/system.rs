@@ -25,10 +25,30 @@ const FUNCTIONS: [&str; 2] = ["publisher", "fanout"];
 /// What a system is started for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// To see how long a publication takes, and how much CPU, at so many posts a second.
-    Time(u64),
+    /// To see how long a publication takes, and how much CPU.
+    Time(Way),
     /// To see what it asks of DynamoDB and SQS.
     Count,
+}
+
+/// How the functions deliver.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Way {
+    /// At most, and of all workers.
+    pub(crate) posts_per_second: u64,
+    /// Subscribers that the publisher delivers to by itself.
+    pub(crate) inline_max: u64,
+    /// Workers that share the pace.
+    pub(crate) workers: Option<u64>,
+}
+
+/// How long a publication took, from before the request on.
+#[derive(Clone, Copy)]
+pub(crate) struct Took {
+    /// Until it was answered.
+    pub(crate) answered: Duration,
+    /// Until the last post.
+    pub(crate) delivered: Duration,
 }
 
 /// What the functions have asked for.
@@ -70,9 +90,13 @@ impl System {
             .map(str::to_owned)
             .to_vec();
         match purpose {
-            Purpose::Time(posts_per_second) => {
+            Purpose::Time(way) => {
                 arguments.push("--quiet".to_owned());
-                arguments.push(format!("--posts-per-second={posts_per_second}"));
+                arguments.push(format!("--posts-per-second={}", way.posts_per_second));
+                arguments.push(format!("--inline-max={}", way.inline_max));
+                if let Some(workers) = way.workers {
+                    arguments.push(format!("--env={}={workers}", variable::FANOUT_CONCURRENCY));
+                }
             }
             Purpose::Count => {
                 arguments.extend(["--faults", "--log", "info"].map(str::to_owned));
@@ -127,13 +151,8 @@ impl System {
         Ok(())
     }
 
-    /// Publishes once, and waits until everybody has got it. Gives the time from before the request to
-    /// the last post.
-    pub(crate) async fn publish(
-        &self,
-        channel: &str,
-        recipients: u64,
-    ) -> Result<Duration, Problem> {
+    /// Publishes once, and waits until everybody has got it.
+    pub(crate) async fn publish(&self, channel: &str, recipients: u64) -> Result<Took, Problem> {
         let expected = self.posts.count() + recipients;
         let body = json!({ "name": "tick", "channel": channel, "data": "x".repeat(400) });
         let body = body.to_string();
@@ -150,12 +169,16 @@ impl System {
             return Err(format!("{status}: {}", answer.text().await?).into());
         }
         answer.bytes().await?;
+        let answered = began.elapsed();
         until(|| self.posts.count() >= expected).await?;
         let came = self.posts.count();
         if came > expected {
             return Err(format!("{} posts too many", came - expected).into());
         }
-        Ok(self.posts.last().duration_since(began))
+        Ok(Took {
+            answered,
+            delivered: self.posts.last().duration_since(began),
+        })
     }
 
     /// Waits until the functions rest, and gives the CPU nanoseconds that those have had that a publication

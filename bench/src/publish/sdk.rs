@@ -1,4 +1,4 @@
-//! AWS's own client for Rust, as it is usually written: default settings, one call a recipient.
+//! AWS's own client for Rust with its default settings, one call a recipient.
 
 use aws_credential_types::Credentials;
 use aws_sdk_apigatewaymanagement::Client;
