@@ -248,9 +248,9 @@ pub const GREETING_PAUSES: (Duration, Duration) =
 // ---- large channels ------------------------------------------------------------------------
 
 /// Subscribers of a channel that whoever publishes delivers to by itself, unless the environment says
-/// otherwise. Where a post takes 10 ms one function makes 5,500 a second (`docs/performance.md`): the
-/// publisher has its answer within 0.2 s, and five such publications at once are what API Gateway takes
-/// in a burst.
+/// otherwise. `bench -- threshold`: where a post takes 10 ms one function makes 5,100 a second and is faster
+/// than the queue up to some 6,000; but nothing paces it, and of 1,000 each, five publications at once are
+/// what API Gateway takes in a burst. The publisher has its answer within 0.2 s.
 pub const FANOUT_INLINE_MAX_DEFAULT: u64 = 1_000;
 /// Subscribers in one shard, unless the environment says otherwise. A shard is what one worker serves:
 /// at 800 posts a second (a tenth of the quota) in 1.25 s, and a large channel keeps all ten busy. Its rows are
