@@ -171,7 +171,8 @@ pub const OUTBOX_SECS: u64 = 300;
 // ---- resuming -----------------------------------------------------------------------------
 
 /// Missed publications that one subscription is shown: half a minute of a lively channel. Whoever has
-/// missed more is told so, and asks the app's server for the state instead.
+/// missed more is told so, and asks the app's server for the state instead. What is published while it is shown
+/// them was not missed: there may be as many again at each look, within [`RESUME_PATIENCE`].
 pub const RESUME_EVENTS_MAX: u64 = 500;
 /// How long a subscription is shown what it has missed: well within the function's timeout.
 pub const RESUME_PATIENCE: Duration = Duration::from_secs(8);

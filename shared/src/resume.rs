@@ -231,6 +231,7 @@ impl Reading<'_> {
     /// in the log is awaited.
     async fn show_up_to(&mut self, tip: Tip, app: &App) -> Result<ControlFlow<Ended>, Fault> {
         let Subscriber { of, id, .. } = self.subscriber;
+        let shown_before = self.shown;
         while self.has < tip.serial {
             let now = self.now();
             let position = Position {
@@ -241,7 +242,7 @@ impl Reading<'_> {
             let read = read_channel(table, app, &position, POLL_DATA_MAX_BYTES, now).await?;
             let first = read.rows.first().map(|row| row.serial);
             let left = first.map_or(0, |first| tip.serial.saturating_sub(first) + 1);
-            if read.truncated || self.shown + left > RESUME_EVENTS_MAX {
+            if read.truncated || self.shown - shown_before + left > RESUME_EVENTS_MAX {
                 return Ok(ControlFlow::Break(Ended::Lost(first)));
             }
             for row in read.rows {

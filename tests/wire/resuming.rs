@@ -236,9 +236,12 @@ async fn whoever_missed_more_than_it_is_shown_is_told_so() {
         .collect();
     let mut socket = Socket::connect(&system).await;
     resume(&mut socket, "a", after).await;
+    // What is published meanwhile was not missed.
+    system.publish(event("a", "meanwhile")).await;
     for serial in &missed {
         assert_eq!(socket.expect("e").await["serial"], *serial);
     }
+    assert_eq!(socket.expect("e").await["data"], "meanwhile");
     is_live(&system, &mut socket, "a").await;
     resume(&mut socket, "a", after).await;
     let failed = inner(&socket.expect("pusher:resume_failed").await);
