@@ -18,15 +18,16 @@ fn serve(mut answer: impl FnMut() -> (u16, String) + Send + 'static) -> (String,
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
             let head = read(&mut stream);
+            // Before the answer: whoever has that can count on it.
+            if came.send(head).is_err() {
+                return;
+            }
             let (status, body) = answer();
             let length = body.len();
             let answer = format!(
                 "HTTP/1.1 {status} -\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
             );
             stream.write_all(answer.as_bytes()).unwrap();
-            if came.send(head).is_err() {
-                return;
-            }
         }
     });
     (address, heads)
