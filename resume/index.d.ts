@@ -12,7 +12,8 @@ export interface ResumeOptions {
 
 /** What a channel's event `resume:truncated` carries: something after this serial may be missing. */
 export interface Truncated {
-  after: number;
+  /** Absent when the connection ended before it was known where the channel stood. */
+  after?: number;
   /** Why, when the log could not be read. */
   error?: Error;
 }

@@ -10,8 +10,8 @@ const LATE_MS = 5000;
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 // One channel: the serial up to which nothing is missing, those that came beyond a gap, those that were
-// delivered, and what is held back while the log is read.
-const begin = (transport) => ({ transport, after: undefined, beyond: new Map(), seen: new Set(), held: null, live: undefined });
+// delivered, and what is held back while the log is read. `early`: something came before the acknowledgement.
+const begin = (transport) => ({ transport, early: false, after: undefined, beyond: new Map(), seen: new Set(), held: null, live: undefined });
 
 function advance(state, now) {
   for (const serial of [...state.beyond.keys()].sort((a, b) => a - b)) {
@@ -69,20 +69,34 @@ export function resume(pusher, { statusUrl, token }) {
       return false;
     }
     const { event, channel, serial } = frame;
+    const state = states.get(channel);
     if (event === "pusher_internal:subscription_succeeded" && mayRead(channel)) {
-      const state = states.get(channel);
-      if (!state || state.transport === transport) states.set(channel, begin(transport));
-      else Object.assign(state, { transport, held: state.after === undefined ? null : [] });
-      joined.push(channel);
-      timer ??= setTimeout(flush, 20);
+      if (state && state.transport !== transport) comeBack(channel, state, false);
+      else if (state?.early) state.early = false;
+      else {
+        states.set(channel, begin(transport));
+        catchUpSoon(channel);
+      }
       return false;
     }
-    const state = states.get(channel);
     if (!state || serial === undefined) return false;
+    // Publishers find a subscription before it is acknowledged.
+    if (state.transport !== transport) comeBack(channel, state, true);
     if (!(serial <= state.after)) state.live = Math.min(serial, state.live ?? serial);
     if (!state.held) return !isNew(state, serial);
     state.held.push({ serial, message });
     return true;
+  }
+
+  function comeBack(name, state, early) {
+    Object.assign(state, { transport, early, held: state.after === undefined ? null : [] });
+    if (!state.held) truncated(name);
+    catchUpSoon(name);
+  }
+
+  function catchUpSoon(name) {
+    joined.push(name);
+    timer ??= setTimeout(flush, 20);
   }
 
   function flush() {
@@ -94,7 +108,9 @@ export function resume(pusher, { statusUrl, token }) {
   async function catchUp(names, current) {
     // Who has just joined has missed nothing: it is only found out where it stands.
     const missed = names.filter((name) => states.get(name)?.held);
-    const of = (name) => states.get(name);
+    // Who leaves meanwhile and joins again has begun anew.
+    const begun = new Map(names.map((name) => [name, states.get(name)]));
+    const of = (name) => (begun.get(name) === states.get(name) ? begun.get(name) : undefined);
     let cursor, error;
     try {
       for (let poll = 0; poll < POLLS_MAX; poll++) {
@@ -110,7 +126,7 @@ export function resume(pusher, { statusUrl, token }) {
         const answer = await response.json();
         if (!isHeard(current)) return;
         for (const name of answer.truncated ?? []) {
-          if (missed.includes(name)) truncated(name);
+          if (missed.includes(name) && of(name)) truncated(name);
         }
         for (const { type, channel, data, serial } of answer.events) {
           if (!isHeard(current)) return;
@@ -143,8 +159,8 @@ export function resume(pusher, { statusUrl, token }) {
     }
     if (!isHeard(current)) return;
     for (const name of missed) {
-      if (error) truncated(name, error);
       const state = of(name);
+      if (state && error) truncated(name, error);
       const held = state?.held ?? [];
       if (state) state.held = null;
       held.sort((a, b) => a.serial - b.serial);

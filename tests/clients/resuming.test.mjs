@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { afterEach, test } from "node:test";
 import { resume } from "../../resume/index.js";
-import { client, closeAll, collect, joined, next, server, state, token } from "./support.mjs";
+import { client, closeAll, collect, joined, next, server, state, token, within } from "./support.mjs";
 
 const statusUrl = `${process.env.BASE}/status/local-key`;
 
@@ -148,6 +148,86 @@ test("what is read after its connection has closed is shown by the next one", as
     await state(pusher, "connecting");
     await state(pusher, "connected");
     assert.deepEqual(came, [8]);
+  } finally {
+    status.close();
+  }
+});
+
+test("what comes before the acknowledgement comes after what was missed", async () => {
+  const { pusher, channel } = await resuming("early");
+  const { came, until } = collect(channel, "e");
+  // The function that posts the acknowledgement is slower than a publisher that finds the new subscription.
+  let subscribed;
+  const acknowledged = new Promise((resolve) => (subscribed = resolve));
+  pusher.connection.bind("connected", () => {
+    const { transport } = pusher.connection.connection;
+    const { emit } = transport;
+    let held;
+    transport.emit = function (name, ...rest) {
+      const frame = name === "message" ? JSON.parse(rest[0].data) : {};
+      if (frame.event === "pusher_internal:subscription_succeeded") {
+        held = rest;
+        subscribed();
+        return this;
+      }
+      emit.call(this, name, ...rest);
+      if (held && frame.serial !== undefined) emit.call(this, name, ...held.splice(0));
+      return this;
+    };
+  });
+  await next(pusher.connection, "connecting_in");
+  await server.trigger("early", "e", 1);
+  await within(acknowledged, "the acknowledgement");
+  await server.trigger("early", "e", 2);
+  await until(2);
+  assert.deepEqual(came, [1, 2]);
+});
+
+test("who has left while its log is read is shown none of it when it is back", async () => {
+  let answer;
+  const answered = new Promise((resolve) => (answer = resolve));
+  let asked;
+  const reading = new Promise((resolve) => (asked = resolve));
+  let read;
+  const status = createServer(async (request, response) => {
+    const after = Number(new URL(request.url, statusUrl).searchParams.get("after"));
+    let body = { events: [], after: String(Math.max(after, 7)) };
+    if (after === 7) {
+      asked();
+      await answered;
+      response.on("finish", read);
+      body = { events: [{ type: "e", channel: "gone", data: "8", serial: 8 }], after: "8" };
+    }
+    response.writeHead(200, { "retry-after": "30" }).end(JSON.stringify(body));
+  });
+  await new Promise((resolve) => status.listen(0, "127.0.0.1", resolve));
+  try {
+    const { pusher } = await resuming("gone", { statusUrl: `http://127.0.0.1:${status.address().port}/` });
+    await within(reading, "the log's question");
+    pusher.unsubscribe("gone");
+    await pause(100);
+    const { came } = collect(await joined(pusher, "gone"), "e");
+    const shown = new Promise((resolve) => (read = resolve));
+    answer();
+    await shown;
+    await pause(200);
+    assert.deepEqual(came, []);
+  } finally {
+    status.close();
+  }
+});
+
+test("who comes back before it was known where it stood is told so", async () => {
+  let asked = 0;
+  const status = createServer((_, response) => {
+    asked++;
+    if (asked === 1) response.writeHead(503).end("{}");
+    else response.writeHead(200, { "retry-after": "30" }).end(JSON.stringify({ events: [], after: "7" }));
+  });
+  await new Promise((resolve) => status.listen(0, "127.0.0.1", resolve));
+  try {
+    const { channel } = await resuming("unknown", { statusUrl: `http://127.0.0.1:${status.address().port}/` });
+    assert.deepEqual(await next(channel, "resume:truncated"), { after: undefined });
   } finally {
     status.close();
   }
