@@ -118,7 +118,7 @@ export function resume(pusher, { statusUrl, token }) {
         const query = new URLSearchParams({ channels: names.join(), _: Date.now() });
         if (cursor) query.set("cursor", cursor);
         else {
-          query.set("after", names.map((name) => of(name)?.after ?? 0).join());
+          query.set("after", names.map((name) => of(name)?.after ?? "now").join());
           if (token) query.set("token", await token());
         }
         const response = await fetch(`${statusUrl}?${query}`);
@@ -140,13 +140,14 @@ export function resume(pusher, { statusUrl, token }) {
           const last = answer.events.findLast?.((event) => event.channel === name)?.serial;
           const after = Number(positions[n] ?? last);
           const state = of(name);
-          if (state && after >= 0) {
+          // Whoever has missed nothing is shown the rest live, and that may be on its way.
+          if (state && after >= 0 && (state.after === undefined || missed.includes(name))) {
             state.after = Math.max(after, state.after ?? 0);
             advance(state, Date.now());
           }
         }
         cursor = answer.cursor;
-        const settled = () => names.every((name) => !of(name) || meets(of(name)));
+        const settled = () => missed.every((name) => !of(name) || meets(of(name)));
         // Pages of other origins may not see the header.
         const wait = Number(response.headers.get("retry-after") ?? 1);
         if (wait > 1 || !answer.events.length || settled()) break;

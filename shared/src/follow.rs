@@ -13,6 +13,7 @@
 
 use std::time::Duration;
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
@@ -25,7 +26,7 @@ use crate::aws::table::ChannelKey;
 use crate::channel::Channel;
 use crate::cursor::Cursor;
 use crate::error::{Error, Fault, Rejection};
-use crate::limits::{FOLLOW_PAUSE, READER_LIFE_SECS, RETRY_AFTER_SECS};
+use crate::limits::{FOLLOW_PAUSE, READER_LIFE_SECS, RETRY_AFTER_SECS, TABLE_CONCURRENCY};
 use crate::reading::{Asked, From, Position, ReaderId, print_after};
 use crate::replay::{self, Read, ReadEvent};
 use crate::secret::OwnKey;
@@ -57,8 +58,8 @@ pub struct Follower {
 }
 
 /// Lets a reader in. Two writes and one read with a token, one read with the cursor of one; one read
-/// more a channel for whoever begins with what is published from now on, and for channels that keep
-/// their last. Who is refused has not used a token.
+/// more for each channel that begins with what is published from now on, and one for the last event of
+/// one that keeps it. Who is refused has not used a token.
 ///
 /// # Errors
 /// A rejection, or a [`Fault`].
@@ -91,28 +92,54 @@ pub async fn admit(
                 None if token.is_some() => opened(token).await?,
                 None => return Err(Rejection::CursorRefused.into()),
             };
-            (Some(cursor.after), granted, true)
+            let after = cursor.after.into_iter().map(Some).collect();
+            (Some(after), granted, true)
         }
     };
     all_open(&granted.grant, &channels)?;
-    let serials = after.clone().unwrap_or_else(|| vec![0; channels.len()]);
-    let positions = channels.into_iter().zip(serials);
-    let mut follower = Follower {
+    let start = match beginning {
+        Beginning::Oldest => Some(0),
+        Beginning::Now => None,
+    };
+    let after = after.unwrap_or_else(|| vec![start; channels.len()]);
+    let places: Vec<(Position, Option<ReadEvent>)> = stream::iter(channels.into_iter().zip(after))
+        .map(|(channel, after)| place(services, app, channel, after, now))
+        .buffered(TABLE_CONCURRENCY)
+        .try_collect()
+        .await?;
+    let (positions, first): (Vec<_>, Vec<_>) = places.into_iter().unzip();
+    Ok(Follower {
         app: app.clone(),
         key: key.clone(),
-        positions: positions
-            .map(|(channel, after)| Position { channel, after })
-            .collect(),
+        positions,
         is_own: is_own || granted.reader.is_some(),
         reader: granted.reader,
         expires_at: granted.expires_at,
-        first: Vec::new(),
+        first: first.into_iter().flatten().collect(),
         is_checked: true,
-    };
-    if after.is_none() && beginning == Beginning::Now {
-        follower.begin(services, now).await?;
+    })
+}
+
+/// Where a reader of a channel begins, after a serial or, without one, with what is published from now
+/// on; and the last event then, if the channel keeps it.
+async fn place(
+    services: &Services,
+    app: &App,
+    channel: Channel,
+    after: Option<u64>,
+    now: UnixMillis,
+) -> Result<(Position, Option<ReadEvent>), Fault> {
+    if let Some(after) = after {
+        return Ok((Position { channel, after }, None));
     }
-    Ok(follower)
+    let of = ChannelKey::new(app.id(), &channel);
+    let last = last(services, &of, now).await?;
+    let after = match &last {
+        // Before it, lest a stream that is cut at once comes back behind what nobody saw.
+        Some(last) => last.serial - 1,
+        None => services.table.audience(&of).await?.serial,
+    };
+    Ok((Position { channel, after }, last))
 }
 
 /// What a reader was granted.
@@ -200,21 +227,6 @@ async fn reopen(
 }
 
 impl Follower {
-    /// Begins with what is published from now on.
-    async fn begin(&mut self, services: &Services, now: UnixMillis) -> Result<(), Fault> {
-        for position in &mut self.positions {
-            let of = ChannelKey::new(self.app.id(), &position.channel);
-            if let Some(last) = last(services, &of, now).await? {
-                // Before it, lest a stream that is cut at once comes back behind what nobody saw.
-                position.after = last.serial - 1;
-                self.first.push(last);
-            } else {
-                position.after = services.table.audience(&of).await?.serial;
-            }
-        }
-        Ok(())
-    }
-
     /// What is there to be shown before anything is read.
     #[must_use]
     pub fn take_first(&mut self) -> Vec<ReadEvent> {
@@ -349,18 +361,22 @@ pub async fn poll(
     let (begun_at, waits) = (Instant::now(), Duration::from_secs(asked.wait_secs));
     let asked_at = now;
     let mut follower = admit(services, app, key, asked, Beginning::Oldest, now).await?;
-    let begins: Vec<bool> = follower
-        .positions
-        .iter()
-        .map(|position| position.after == 0 && position.channel.keeps_last())
+    let mut events = follower.take_first();
+    for event in &events {
+        follower.shown(event);
+    }
+    let positions = follower.positions.iter();
+    let begins: Vec<ChannelKey> = positions
+        .filter(|at| at.after == 0 && at.channel.keeps_last())
+        .map(|at| ChannelKey::new(app.id(), &at.channel))
         .collect();
     let mut now = now;
     let (mut read, kept) = loop {
         let read = follower.read(services, now).await?;
         let read = read.ok_or(Rejection::CursorRefused)?;
-        let kept = follower.kept(services, &begins, &read, now).await?;
-        let is_empty = read.events.is_empty() && read.truncated.is_empty() && kept.is_empty();
-        if !is_empty || begun_at.elapsed() >= waits {
+        let kept = kept(services, &begins, &read, now).await?;
+        let found = [&events, &kept, &read.events].map(Vec::len) != [0; 3];
+        if found || !read.truncated.is_empty() || begun_at.elapsed() >= waits {
             break (read, kept);
         }
         follower.advance(read);
@@ -369,7 +385,7 @@ pub async fn poll(
         now = UnixMillis(asked_at.0.saturating_add(elapsed_millis));
     };
     let retry_after_secs = retry_after_secs(read.last_at, read.unfinished, now);
-    let mut events = kept.clone();
+    events.extend(kept.iter().cloned());
     events.append(&mut read.events);
     let truncated = std::mem::take(&mut read.truncated);
     follower.advance(read);
@@ -386,32 +402,23 @@ pub async fn poll(
     })
 }
 
-impl Follower {
-    /// The last publications of channels that keep theirs, for whoever begins, where the log does not
-    /// hold them any more.
-    async fn kept(
-        &self,
-        services: &Services,
-        begins: &[bool],
-        read: &Read,
-        now: UnixMillis,
-    ) -> Result<Vec<ReadEvent>, Fault> {
-        let mut kept = Vec::new();
-        for (position, _) in self
-            .positions
-            .iter()
-            .zip(begins)
-            .filter(|(_, begins)| **begins)
-        {
-            let channel = position.channel.as_str();
-            let mut events = read.events.iter().filter(|event| event.channel == channel);
-            let first = events.next().map(|event| event.serial);
-            let of = ChannelKey::new(self.app.id(), &position.channel);
-            let last = last(services, &of, now).await?;
-            kept.extend(last.filter(|last| first.is_none_or(|first| last.serial < first)));
-        }
-        Ok(kept)
+/// The last publications of channels that keep theirs and that a reader has nothing of, where the log
+/// does not hold them any more.
+async fn kept(
+    services: &Services,
+    begins: &[ChannelKey],
+    read: &Read,
+    now: UnixMillis,
+) -> Result<Vec<ReadEvent>, Fault> {
+    let mut kept = Vec::new();
+    for of in begins {
+        let channel = of.channel.as_str();
+        let mut events = read.events.iter().filter(|event| event.channel == channel);
+        let first = events.next().map(|event| event.serial);
+        let last = last(services, of, now).await?;
+        kept.extend(last.filter(|last| first.is_none_or(|first| last.serial < first)));
     }
+    Ok(kept)
 }
 
 /// The time since the last publication, within bounds; at once when there is more to be had.

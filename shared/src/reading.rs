@@ -18,6 +18,8 @@ const TOKEN: &str = "token";
 const CURSOR: &str = "cursor";
 const WAIT: &str = "wait";
 const SEPARATOR: char = ',';
+/// In the place of a serial: after the last one there is.
+const NOW: &str = "now";
 /// What the id of a reader begins with where a connection's may stand, too. API Gateway's ids have no
 /// slash.
 const READER: &str = "reader/";
@@ -35,8 +37,8 @@ pub struct Position {
 pub enum From {
     /// Where a reader with nothing begins: with the token it has brought, if any.
     Start(Option<Token>),
-    /// After these serials, one for each channel.
-    After(Vec<u64>, Option<Token>),
+    /// After these serials, one for each channel; `None`: with what is published from now on.
+    After(Vec<Option<u64>>, Option<Token>),
     /// Where a cursor says. What is not one is refused later, like one that was not signed here. The
     /// token is for a cursor that was good once.
     Cursor(String, Option<Token>),
@@ -53,7 +55,7 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// Reads `channels=a,b&after=7,0`, with `token=`, `cursor=` and `wait=`. A browser that comes back to
+    /// Reads `channels=a,b,c&after=7,0,now`, with `token=`, `cursor=` and `wait=`. A browser that comes back to
     /// a stream sends the last cursor in `Last-Event-ID` instead, and the same query as before.
     ///
     /// # Errors
@@ -108,9 +110,9 @@ impl Asked {
             (Some(cursor), _) => From::Cursor(cursor.to_owned(), token),
             (None, None | Some("")) => From::Start(token),
             (None, Some(serials)) => {
-                let serials: Vec<u64> = serials
+                let serials: Vec<Option<u64>> = serials
                     .split(SEPARATOR)
-                    .map(parse_serial)
+                    .map(parse_after)
                     .collect::<Result<_, _>>()?;
                 if serials.len() != channels.len() {
                     return Err(Rejection::PollAfter);
@@ -142,6 +144,13 @@ pub fn print_after(positions: &[Position]) -> String {
         .map(|position| position.after.to_string())
         .collect::<Vec<_>>()
         .join(",")
+}
+
+fn parse_after(text: &str) -> Result<Option<u64>, Rejection> {
+    match text {
+        NOW => Ok(None),
+        serial => parse_serial(serial).map(Some),
+    }
 }
 
 fn parse_serial(text: &str) -> Result<u64, Rejection> {
@@ -211,7 +220,7 @@ mod tests {
         Asked::parse(query, None)
     }
 
-    fn after(query: &str) -> Vec<u64> {
+    fn after(query: &str) -> Vec<Option<u64>> {
         match parse(query).expect("it is asked rightly").from {
             From::After(after, None) => after,
             From::After(..) | From::Start(_) | From::Cursor(..) => panic!("{query}"),
@@ -223,7 +232,8 @@ mod tests {
         let asked = parse("channels=a,b&after=7,0&_=123").expect("two channels");
         let names: Vec<_> = asked.channels.iter().map(Channel::as_str).collect();
         assert_eq!(names, ["a", "b"]);
-        assert_eq!(after("channels=a,b&after=7,0"), [7, 0]);
+        assert_eq!(after("channels=a,b&after=7,0"), [Some(7), Some(0)]);
+        assert_eq!(after("channels=a,b&after=now,7"), [None, Some(7)]);
         assert_eq!(
             parse("channels=a%2Cb")
                 .expect("two channels")
@@ -268,6 +278,7 @@ mod tests {
             ("channels=a,b&after=1", Rejection::PollAfter),
             ("channels=a&after=x", Rejection::PollAfter),
             ("channels=a&after=-1", Rejection::PollAfter),
+            ("channels=a&after=NOW", Rejection::PollAfter),
             ("channels=a&after=9999999999999999", Rejection::PollAfter),
             ("channels=a&wait=21", Rejection::PollWait),
             ("channels=a&wait=-1", Rejection::PollWait),

@@ -80,6 +80,39 @@ async fn a_poll_goes_on_where_the_last_one_ended() {
 }
 
 #[tokio::test]
+async fn who_begins_now_is_shown_nothing_from_before() {
+    let system = System::start();
+    let nothing = system.poll("channels=a,cache-b&after=now,now").await;
+    assert_eq!(nothing.json(), json!({"events": [], "after": "0,0"}));
+    for (channel, data) in [("a", "0"), ("a", "1"), ("cache-b", "2"), ("cache-b", "3")] {
+        system
+            .publish(json!({"name": "e", "channel": channel, "data": data}))
+            .await;
+    }
+    let all = system.poll("channels=a,cache-b&after=0,0").await.json();
+    assert_eq!(data_of(&all), ["0", "1", "2", "3"]);
+    // The last one of a channel that keeps it is not from before.
+    let now = system.poll("channels=a,cache-b&after=now,now").await.json();
+    assert_eq!(data_of(&now), ["3"]);
+    assert_eq!(now["after"], all["after"]);
+    let after = now["after"].as_str().expect("text");
+    system
+        .publish(json!({"name": "e", "channels": ["a", "cache-b"], "data": "4"}))
+        .await;
+    let next = system
+        .poll(&format!("channels=a,cache-b&after={after}"))
+        .await
+        .json();
+    assert_eq!(data_of(&next), ["4", "4"]);
+    let serial = all["events"][0]["serial"].as_u64().expect("a serial");
+    let mixed = system
+        .poll(&format!("channels=cache-b,a&after=now,{serial}"))
+        .await
+        .json();
+    assert_eq!(data_of(&mixed), ["4", "1", "4"]);
+}
+
+#[tokio::test]
 async fn a_long_log_comes_in_parts() {
     let system = System::start_with(&["--quiet"]);
     let channels: Vec<String> = (0..2).map(|n| format!("c{n}")).collect();
@@ -121,6 +154,7 @@ async fn a_bad_poll_is_explained() {
         (400, format!("channels={}", many.join(","))),
         (400, "channels=a&after=x".to_owned()),
         (400, "channels=a&after=-1".to_owned()),
+        (400, "channels=a&after=now,now".to_owned()),
         (400, "channels=a&after=1,2".to_owned()),
         (403, "channels=private-a".to_owned()),
         (403, "channels=presence-a".to_owned()),

@@ -227,7 +227,7 @@ pub enum Rejection {
     )]
     PollChannels,
     #[error(
-        "`after` has one serial (digits) for each channel, in their order, separated by commas"
+        "`after` has one serial (digits) or `now` for each channel, in their order, separated by commas"
     )]
     PollAfter,
     #[error("`wait` is 0 to {} seconds", limits::POLL_WAIT_MAX_SECS)]

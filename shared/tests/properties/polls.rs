@@ -28,7 +28,7 @@ fn comma_separated(items: impl IntoIterator<Item = impl ToString>) -> String {
 /// What nearly is a poll, or not at all.
 fn perhaps_a_poll() -> impl Strategy<Value = String> {
     let name = || prop_oneof![8 => public_name(), 1 => channel_name(), 1 => text()];
-    let serial = || prop_oneof![8 => "[0-9]{1,15}", 1 => "[0-9]{14,21}", 1 => text()];
+    let serial = || prop_oneof![8 => "[0-9]{1,15}", 1 => Just("now".to_owned()), 1 => "[0-9]{14,21}", 1 => text()];
     let few = (vec(name(), 0..4), vec(serial(), 0..4));
     // Some of them alike.
     let alike = (vec("[abc]", 3), vec("[0-9]{1,15}", 3));
@@ -52,10 +52,11 @@ fn perhaps_a_poll() -> impl Strategy<Value = String> {
     prop_oneof![6 => near, 1 => text(), 1 => long]
 }
 
-/// Where the reader of a query that brings neither a token nor a cursor stands.
+/// Where the reader of a query that brings neither a token nor a cursor stands; 0 for now, when nothing
+/// was ever published.
 fn positions(asked: Asked) -> Vec<Position> {
     let after = match asked.from {
-        From::After(after, _) => after,
+        From::After(after, _) => after.into_iter().map(Option::unwrap_or_default).collect(),
         From::Start(_) | From::Cursor(..) => vec![0; asked.channels.len()],
     };
     let positions = asked.channels.into_iter().zip(after);
