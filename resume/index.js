@@ -150,7 +150,8 @@ export function resume(pusher, { statusUrl, token }) {
         const settled = () => missed.every((name) => !of(name) || meets(of(name)));
         // Pages of other origins may not see the header.
         const wait = Number(response.headers.get("retry-after") ?? 1);
-        if (wait > 1 || !answer.events.length || settled()) break;
+        const more = answer.events.some(({ channel }) => missed.includes(channel));
+        if (wait > 1 || !more || settled()) break;
         for (let waited = 0; waited < wait * 1000 && !settled(); waited += 50) await sleep(50);
         if (!isHeard(current)) return;
         if (settled()) break;

@@ -7,6 +7,7 @@ import { afterEach, test } from "node:test";
 import { resume } from "../../resume/index.js";
 import { client, closeAll, collect, joined, next, server, state, token, within } from "./support.mjs";
 
+const SUBSCRIBED = "pusher_internal:subscription_succeeded";
 const statusUrl = `${process.env.BASE}/status/local-key`;
 
 afterEach(closeAll);
@@ -26,6 +27,20 @@ async function polled() {
   };
   await answered;
   globalThis.fetch = fetch;
+}
+
+/** Hands each frame of the connections that the client makes from now on to `see`, which passes it on. */
+function between(pusher, see) {
+  pusher.connection.bind("connected", () => {
+    const { transport } = pusher.connection.connection;
+    const { emit } = transport;
+    transport.emit = function (name, ...rest) {
+      const passOn = () => emit.call(this, name, ...rest);
+      if (name === "message") see(JSON.parse(rest[0].data), passOn);
+      else passOn();
+      return this;
+    };
+  });
 }
 
 /** Joins a channel with a client that resumes. */
@@ -93,6 +108,41 @@ test("more than one answer holds comes, too, on several channels", async () => {
   await many.until(250);
   assert.deepEqual(many.came, numbers);
   assert.deepEqual(few.came, ["one"]);
+});
+
+test("a lively channel that is joined with others that were missed keeps them from nothing", async () => {
+  let pusher;
+  const asked = [];
+  const status = createServer((request, response) => {
+    const names = new URL(request.url, statusUrl).searchParams.get("channels").split(",");
+    const events = [];
+    if (names.length === 2) {
+      asked.push(pusher.connection.socket_id);
+      events.push({ type: "e", channel: "lively", data: "9", serial: 9 });
+    }
+    const after = names.map((name) => (name === "lively" ? 9 : 7)).join();
+    response.writeHead(200, { "retry-after": "1" }).end(JSON.stringify({ events, after }));
+  });
+  await new Promise((resolve) => status.listen(0, "127.0.0.1", resolve));
+  try {
+    const resumed = await resuming("missed", { statusUrl: `http://127.0.0.1:${status.address().port}/` });
+    pusher = resumed.pusher;
+    const acknowledgements = [];
+    between(pusher, (frame, passOn) => {
+      if (frame.event !== SUBSCRIBED) passOn();
+      else if (acknowledgements.push(passOn) === 2) for (const acknowledge of acknowledgements) acknowledge();
+    });
+    await next(pusher.connection, "connecting_in");
+    pusher.subscribe("lively");
+    await state(pusher, "connecting");
+    await state(pusher, "connected");
+    await next(pusher.connection, "connecting_in");
+    // Once a connection: there is nothing more of what was missed.
+    assert.equal(asked.length, new Set(asked).size);
+    assert.ok(asked.length > 0);
+  } finally {
+    status.close();
+  }
 });
 
 test("what is private is read with a token of the page's own", async () => {
@@ -172,21 +222,15 @@ test("what comes before the acknowledgement comes after what was missed", async 
   // The function that posts the acknowledgement is slower than a publisher that finds the new subscription.
   let subscribed;
   const acknowledged = new Promise((resolve) => (subscribed = resolve));
-  pusher.connection.bind("connected", () => {
-    const { transport } = pusher.connection.connection;
-    const { emit } = transport;
-    let held;
-    transport.emit = function (name, ...rest) {
-      const frame = name === "message" ? JSON.parse(rest[0].data) : {};
-      if (frame.event === "pusher_internal:subscription_succeeded") {
-        held = rest;
-        subscribed();
-        return this;
-      }
-      emit.call(this, name, ...rest);
-      if (held && frame.serial !== undefined) emit.call(this, name, ...held.splice(0));
-      return this;
-    };
+  let acknowledge = () => {};
+  between(pusher, (frame, passOn) => {
+    if (frame.event === SUBSCRIBED) {
+      acknowledge = passOn;
+      subscribed();
+      return;
+    }
+    passOn();
+    if (frame.serial !== undefined) acknowledge();
   });
   await next(pusher.connection, "connecting_in");
   await server.trigger("early", "e", 1);
