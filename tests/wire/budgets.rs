@@ -127,9 +127,10 @@ async fn coming_back_costs_what_it_may() {
         // The switch is the last request.
         written_so_often(&system, "message", 4).await;
         socket.nothing_came().await;
-        last
+        // It stays, or the next one might be the first on the channel again.
+        (last, other)
     };
-    let first = coming_back(0, 1).await;
+    let (first, _stays) = coming_back(0, 1).await;
     // What was missed is one query. The transaction is of two items, at twice the price. The first on a
     // channel puts it in the index.
     let mut expected = asked(4, 1 + 3, 2, 2);
