@@ -286,7 +286,7 @@ async fn workers_keep_their_pace_and_go_on_where_they_were() {
 
 #[tokio::test]
 async fn who_comes_back_while_something_waits_has_it_once_and_in_order() {
-    // Ten posts a second of each worker: what is published takes a while.
+    // Five posts a second of each worker: what is published takes a while.
     let arguments = [
         "--faults",
         "--quiet",
@@ -295,7 +295,7 @@ async fn who_comes_back_while_something_waits_has_it_once_and_in_order() {
         "--per-shard",
         "4",
         "--posts-per-second",
-        "40",
+        "20",
     ];
     let system = System::start_with(&arguments);
     let mut sockets = joined(&system, "orders", 4).await;
