@@ -1,34 +1,5 @@
 //! `$disconnect`: forgets a connection and all its subscriptions.
 
-use std::process::ExitCode;
-
-use functions::log;
-use functions::run::run;
-use functions::websocket::{Answer, WebSocketEvent};
-use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
-use shared::config::variable::{LATER_QUEUE_URL, WEBHOOK_QUEUE_URL};
-use shared::deployment::Deployment;
-use shared::lifecycle;
-
-async fn disconnect(deployment: &Deployment, event: WebSocketEvent) -> Result<Answer, Diagnostic> {
-    let context = event.request_context;
-    log::about(&context.connection_id);
-    let now = context.request_time_epoch;
-    let services = functions::services(deployment).await?;
-    let forgotten = lifecycle::forget(&services, &context.connection_id, now).await;
-    services.tell_webhooks().await;
-    match forgotten {
-        Ok(()) => Ok(Answer::OK),
-        Err(fault) => Err(functions::failed(&fault)),
-    }
-}
-
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    let deployment = &Deployment::new(&functions::start_with(&[
-        LATER_QUEUE_URL,
-        WEBHOOK_QUEUE_URL,
-    ]));
-    let handler = |event: LambdaEvent<WebSocketEvent>| disconnect(deployment, event.payload);
-    run(deployment, service_fn(handler)).await
+fn main() -> std::process::ExitCode {
+    functions::handlers::disconnect::main()
 }

@@ -1,34 +1,5 @@
-//! `$default`: one frame from a client in, its answer posted back.
+//! `$default`: does what one frame of a client asks for.
 
-use std::process::ExitCode;
-
-use functions::log;
-use functions::run::run;
-use functions::websocket::{Answer, WebSocketEvent};
-use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
-use shared::config::variable::{FANOUT_QUEUE_URL, LATER_QUEUE_URL, WEBHOOK_QUEUE_URL};
-use shared::deployment::Deployment;
-use shared::message::{self, Message};
-
-async fn receive(deployment: &Deployment, event: WebSocketEvent) -> Result<Answer, Diagnostic> {
-    log::about(&event.request_context.connection_id);
-    let message = Message {
-        id: event.request_context.connection_id,
-        at: event.request_context.request_time_epoch,
-        text: event.body.unwrap_or_default(),
-    };
-    let services = functions::services(deployment).await?;
-    message::receive(&services, message).await;
-    Ok(Answer::OK)
-}
-
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    let deployment = &Deployment::new(&functions::start_with(&[
-        FANOUT_QUEUE_URL,
-        LATER_QUEUE_URL,
-        WEBHOOK_QUEUE_URL,
-    ]));
-    let handler = |event: LambdaEvent<WebSocketEvent>| receive(deployment, event.payload);
-    run(deployment, service_fn(handler)).await
+fn main() -> std::process::ExitCode {
+    functions::handlers::message::main()
 }

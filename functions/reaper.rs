@@ -1,37 +1,5 @@
-//! A schedule, every minute: finishes what nobody else has finished.
+//! Every minute: finishes what nobody else has finished.
 
-use std::process::ExitCode;
-
-use functions::run::run;
-use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
-use serde::Serialize;
-use serde::de::IgnoredAny;
-use shared::config::variable::{LATER_QUEUE_URL, WEBHOOK_QUEUE_URL};
-use shared::deployment::Deployment;
-use shared::reap::{self, Reaped};
-
-/// For whoever invokes it by hand.
-#[derive(Serialize)]
-struct Answer {
-    done: u64,
-    failed: u64,
-}
-
-async fn reap(deployment: &Deployment) -> Result<Answer, Diagnostic> {
-    let services = functions::services(deployment).await?;
-    // By this machine's clock: a schedule that comes late means what is due by now.
-    let Reaped { done, failed } = reap::reap(&services, functions::now()).await;
-    tracing::info!(done, failed, "reaped");
-    Ok(Answer { done, failed })
-}
-
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    let deployment = &Deployment::new(&functions::start_with(&[
-        LATER_QUEUE_URL,
-        WEBHOOK_QUEUE_URL,
-    ]));
-    // What a schedule says of itself is not needed.
-    let handler = |_: LambdaEvent<IgnoredAny>| reap(deployment);
-    run(deployment, service_fn(handler)).await
+fn main() -> std::process::ExitCode {
+    functions::handlers::reaper::main()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use functions::http::ORIGIN_KEY;
+use functions::http::request::ORIGIN_KEY;
 use local::routes::URLS;
 use tests::workspace;
 use yaml_rust2::Yaml;

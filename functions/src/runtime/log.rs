@@ -24,7 +24,7 @@ use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::FUNCTIONS;
+use crate::names::FUNCTIONS;
 
 const CONNECTION_ID: &str = "connection_id";
 const ERROR_TYPE: &str = "error_type";

@@ -8,7 +8,7 @@ use shared::kept::Kept;
 use shared::secret::OriginKey;
 use shared::time::UnixMillis;
 
-use crate::http::origin_key;
+use crate::http::request::origin_key;
 
 /// What a request must bring.
 pub struct Origin(Option<Kept<OriginKey>>);

@@ -73,7 +73,7 @@ where
             if let Some((services, greeting)) = pending.take()
                 && result.is_ok()
             {
-                admission::greet(&services, greeting, crate::now()).await;
+                admission::greet(&services, greeting, crate::runtime::start::now()).await;
             }
             result
         })

@@ -20,7 +20,7 @@ use shared::metrics::Metrics;
 use tower::layer::layer_fn;
 use tower::{Layer, Service, service_fn};
 
-use crate::log;
+use crate::runtime::log;
 
 /// An event as it came. It always can be read, so that the runtime never has to say of one that
 /// it cannot, which it does with parts of it.
@@ -119,7 +119,11 @@ where
 
 /// Prints what was counted. Where nobody reads it, it is lost.
 fn tell(metrics: &Metrics, request_id: &str) {
-    let told = metrics.take(request_id, &log::take_errors(), crate::now());
+    let told = metrics.take(
+        request_id,
+        &log::take_errors(),
+        crate::runtime::start::now(),
+    );
     let mut stdout = std::io::stdout().lock();
     for line in told {
         let _ = writeln!(stdout, "{line}");
