@@ -1,6 +1,7 @@
 //! The edge: DynamoDB, `@connections`, Lambda, Secrets Manager and SQS. Only what lies below this module names an AWS
 //! crate, and nothing below it decides anything: it does one operation and reports its outcome.
 
+mod call;
 pub mod connections;
 mod credentials;
 pub mod invoke;

@@ -1,20 +1,17 @@
 //! `@connections`: posting to a connection and closing it.
 //!
-//! A post takes the project's own path (kept connections, and a signature with everything cached that
-//! can be): what the SDK spends on one is in `docs/performance.md`. Closing is rare and takes the SDK.
-//! Neither is repeated here: who posts decides what an outcome means.
+//! Each request takes the project's own path: kept connections, and a signature with everything cached that
+//! can be. `docs/performance.md` says what the SDK spends on a post. Nothing is repeated here: the caller
+//! decides what an outcome means.
 
 use std::sync::Arc;
 
-use aws_sdk_apigatewaymanagement::Client;
-use aws_sdk_apigatewaymanagement::config::retry::RetryConfig;
-use aws_sdk_apigatewaymanagement::config::timeout::TimeoutConfig;
-use aws_sdk_apigatewaymanagement::config::{BehaviorVersion, Region};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::Full;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::credentials::Keys;
 use super::pool::{Cause, Pool};
@@ -77,18 +74,19 @@ pub enum Liveness {
 /// The `@connections` of one stage. Cheap to clone.
 #[derive(Clone)]
 pub struct Connections {
-    client: Client,
-    posts: Arc<Posts>,
+    requests: Arc<Requests>,
+    /// The SHA-256 of no body, in hex: what closing and asking send.
+    nothing: Arc<Payload>,
     in_flight: Arc<Semaphore>,
 }
 
-/// What all posts share.
-struct Posts {
+/// What all requests share.
+struct Requests {
     pool: Pool,
     signer: Signer,
     host: HeaderValue,
     keys: Keys,
-    /// Of a post's path, up to the connection's id.
+    /// Of a request's path, up to the connection's id.
     path: String,
 }
 
@@ -96,24 +94,9 @@ impl Connections {
     /// A client that opens nothing yet.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        let endpoint = config.connections_endpoint.clone();
-        let keys = Keys::new(config);
-        let sdk = aws_sdk_apigatewaymanagement::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(config.region.clone()))
-            .credentials_provider(keys.clone())
-            .endpoint_url(endpoint.to_string())
-            .http_client(super::transport::Transport::new(config))
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .operation_attempt_timeout(POST_TIMEOUT)
-                    .build(),
-            )
-            .build();
         Self {
-            client: Client::from_conf(sdk),
-            posts: Arc::new(Posts::new(config, keys)),
+            requests: Arc::new(Requests::new(config, Keys::new(config))),
+            nothing: Arc::new(Payload::from(Bytes::new())),
             in_flight: Arc::new(Semaphore::new(POST_CONCURRENCY)),
         }
     }
@@ -126,16 +109,9 @@ impl Connections {
             .acquire()
             .await
             .expect("the semaphore is never closed");
-        match tokio::time::timeout(POST_TIMEOUT, self.posts.post(id, payload)).await {
-            Ok(Ok(status)) => classify(status),
-            Ok(Err(source)) => Posted::Failed(Fault::Gateway {
-                operation: "post",
-                source,
-            }),
-            Err(elapsed) => Posted::Failed(Fault::Gateway {
-                operation: "post",
-                source: elapsed.into(),
-            }),
+        match self.send("post", Method::POST, id, payload).await {
+            Ok(status) => classify(status),
+            Err(fault) => Posted::Failed(fault),
         }
     }
 
@@ -144,19 +120,11 @@ impl Connections {
     /// # Errors
     /// [`Fault::Gateway`]: it is not known.
     pub async fn ask(&self, id: &ConnectionId) -> Result<Liveness, Fault> {
-        let asked = self.client.get_connection().connection_id(id.as_str());
-        match asked.send().await {
-            Ok(_) => Ok(Liveness::There),
-            Err(error) => match error
-                .raw_response()
-                .map(|response| response.status().as_u16())
-            {
-                Some(status) if status == StatusCode::GONE.as_u16() => Ok(Liveness::Gone),
-                Some(_) | None => Err(Fault::Gateway {
-                    operation: "ask",
-                    source: error.into(),
-                }),
-            },
+        let status = self.send("ask", Method::GET, id, &self.nothing).await?;
+        match status {
+            StatusCode::GONE => Ok(Liveness::Gone),
+            status if status.is_success() => Ok(Liveness::There),
+            status => Err(refused("ask", status)),
         }
     }
 
@@ -165,29 +133,34 @@ impl Connections {
     /// # Errors
     /// [`Fault::Gateway`]: it may still be open.
     pub async fn close(&self, id: &ConnectionId) -> Result<(), Fault> {
-        match self
-            .client
-            .delete_connection()
-            .connection_id(id.as_str())
-            .send()
-            .await
-        {
-            Ok(_) => Ok(()),
-            Err(error) => match error
-                .raw_response()
-                .map(|response| response.status().as_u16())
-            {
-                Some(status) if status == StatusCode::GONE.as_u16() => Ok(()),
-                Some(_) | None => Err(Fault::Gateway {
-                    operation: "close",
-                    source: error.into(),
-                }),
-            },
+        let status = self
+            .send("close", Method::DELETE, id, &self.nothing)
+            .await?;
+        match status {
+            StatusCode::GONE => Ok(()),
+            status if status.is_success() => Ok(()),
+            status => Err(refused("close", status)),
         }
+    }
+
+    /// One request about a connection, one attempt of at most 2 s.
+    async fn send(
+        &self,
+        operation: &'static str,
+        method: Method,
+        id: &ConnectionId,
+        payload: &Payload,
+    ) -> Result<StatusCode, Fault> {
+        let sent = self.requests.send(method, id, payload);
+        let status = match timeout(POST_TIMEOUT, sent).await {
+            Ok(status) => status,
+            Err(elapsed) => Err(elapsed.into()),
+        };
+        status.map_err(|source| Fault::Gateway { operation, source })
     }
 }
 
-impl Posts {
+impl Requests {
     fn new(config: &Config, keys: Keys) -> Self {
         let endpoint = config.connections_endpoint.clone();
         let host = endpoint
@@ -202,24 +175,29 @@ impl Posts {
         }
     }
 
-    async fn post(&self, id: &ConnectionId, payload: &Payload) -> Result<StatusCode, Cause> {
+    async fn send(
+        &self,
+        method: Method,
+        id: &ConnectionId,
+        payload: &Payload,
+    ) -> Result<StatusCode, Cause> {
         let mut path = String::with_capacity(self.path.len() + ID_BYTES);
         path.push_str(&self.path);
         push_segment(&mut path, id.as_str());
         let keys = self.keys.get().await?;
-        let method = Method::POST.as_str();
-        let signed = self
-            .signer
-            .sign(&keys, method, &path, &payload.digest, super::now());
-        let mut post = Request::post(path)
+        let (digest, now) = (&payload.digest, super::now());
+        let signed = self.signer.sign(&keys, method.as_str(), &path, digest, now);
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
             .header(header::HOST, &self.host)
             .header(DATE, signed.date)
             .header(header::AUTHORIZATION, signed.authorization)
             .body(Full::new(payload.body.clone()))?;
         if let Some(token) = signed.session_token {
-            post.headers_mut().insert(SESSION_TOKEN, token);
+            request.headers_mut().insert(SESSION_TOKEN, token);
         }
-        Ok(self.pool.send(post).await?.status())
+        Ok(self.pool.send(request).await?.status())
     }
 }
 
@@ -229,11 +207,13 @@ fn classify(status: StatusCode) -> Posted {
         status if status.is_success() => Posted::Delivered,
         StatusCode::GONE => Posted::Gone,
         StatusCode::TOO_MANY_REQUESTS => Posted::Throttled,
-        status => Posted::Failed(Fault::Gateway {
-            operation: "post",
-            source: format!("answered {status}").into(),
-        }),
+        status => Posted::Failed(refused("post", status)),
     }
+}
+
+fn refused(operation: &'static str, status: StatusCode) -> Fault {
+    let source = format!("answered {status}").into();
+    Fault::Gateway { operation, source }
 }
 
 #[cfg(test)]

@@ -125,7 +125,8 @@ impl Keys {
         }
     }
 
-    async fn credentials(&self) -> Result<Credentials, Cause> {
+    /// The same in the form that the SDK signs with.
+    pub(super) async fn credentials(&self) -> Result<Credentials, Cause> {
         let (keys, expires_at) = match &*self.0 {
             Source::Given(keys) => (Arc::clone(keys), None),
             Source::Endpoint(endpoint) => {
