@@ -20,10 +20,10 @@ use functions::FUNCTIONS;
 use local::routes::{ROUTES, URLS};
 use local::settings::timeout;
 use serde_json::json;
-use shared::limits::STREAM_LIFE_SECS;
-use shared::schema::{
+use shared::aws::schema::{
     DUE_AT, DUE_INDEX, DUE_SHARD, OCCUPIED_INDEX, OCCUPIED_SHARD, PARTITION_KEY, SORT_KEY, TTL,
 };
+use shared::model::limits::STREAM_LIFE_SECS;
 use tests::{Made, System, workspace};
 use yaml_rust2::{Yaml, YamlLoader};
 

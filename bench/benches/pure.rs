@@ -3,13 +3,13 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use shared::app::Apps;
-use shared::channel::Channel;
 use shared::config::{WebhooksTo, parse_apps};
-use shared::frame::{ClientFrame, publication};
-use shared::secret::Secret;
-use shared::signature;
-use shared::socket_id::{ConnectionId, SocketId};
+use shared::model::app::Apps;
+use shared::model::channel::Channel;
+use shared::model::secret::Secret;
+use shared::model::socket_id::{ConnectionId, SocketId};
+use shared::pusher::frame::{ClientFrame, publication};
+use shared::pusher::signature;
 
 fn frames(criterion: &mut Criterion) {
     let subscribe = r#"{"event":"pusher:subscribe","data":{"channel":"private-orders-1002","auth":"278d425bdf160c739803:58df8b0c36d6982b82c3ecf6b4662e34fe8c25bba48f5369f135bf843651c3a4"}}"#;

@@ -51,7 +51,7 @@ impl Crowd {
             .enable_all()
             .build()?;
         runtime.block_on(async {
-            let pace = shared::limits::POSTS_PER_SECOND_DEFAULT;
+            let pace = shared::model::limits::POSTS_PER_SECOND_DEFAULT;
             println!("## {} sockets on one channel\n", self.sockets);
             for (posts_per_second, said) in [(pace, "at the default pace"), (UNPACED, "unpaced")] {
                 self.one_channel(posts_per_second, said).await?;

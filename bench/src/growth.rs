@@ -31,7 +31,7 @@ use crate::Problem;
 /// The recipients of the channels that are published to.
 const SIZES: [u64; 6] = [1, 10, 100, 1_000, 10_000, 100_000];
 /// The default pace, which a quota asks for, and one that nothing is held back by.
-const PACES: [u64; 2] = [shared::limits::POSTS_PER_SECOND_DEFAULT, 4_000_000];
+const PACES: [u64; 2] = [shared::model::limits::POSTS_PER_SECOND_DEFAULT, 4_000_000];
 
 /// The benchmark of growth.
 #[derive(Args)]

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant, SystemTime};
 use md5::Digest as _;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use shared::secret::Secret;
-use shared::signature::sign;
+use shared::model::secret::Secret;
+use shared::pusher::signature::sign;
 
 use crate::Problem;
 

@@ -7,8 +7,8 @@ use std::str::FromStr;
 use clap::{Parser, ValueEnum};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use shared::app::Apps;
-use shared::limits::{
+use shared::model::app::Apps;
+use shared::model::limits::{
     CONNECTION_AGE_MAX_SECS, CONNECTION_LIFE_SECS, FANOUT_INLINE_MAX_DEFAULT,
     POSTS_PER_SECOND_DEFAULT, STREAM_LIFE_SECS, SUBSCRIBERS_PER_SHARD_DEFAULT,
     WEBHOOK_PATIENCE_SECS,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dynoxide::Database;
 use serde_json::{Value, json};
-use shared::schema::{
+use shared::aws::schema::{
     DUE_AT, DUE_INDEX, DUE_SHARD, OCCUPIED_INDEX, OCCUPIED_SHARD, PARTITION_KEY, SORT_KEY, TTL,
 };
 use tokio::net::TcpListener;

@@ -7,20 +7,23 @@ mod credentials;
 pub mod invoke;
 mod pool;
 pub mod queue;
+pub mod receiver;
+pub mod schema;
 pub mod secrets;
 mod signer;
 pub mod table;
+pub(crate) mod tls;
 mod transport;
 pub mod webhooks;
 
 use std::time::{Duration, SystemTime};
 
-use crate::app::Apps;
 use crate::config::{Config, LargeChannels, Lives};
-use crate::error::{Fault, Rejection};
-use crate::metrics::{Count, Metrics};
-use crate::task::Task;
-use crate::time::UnixMillis;
+use crate::model::app::Apps;
+use crate::model::error::{Fault, Rejection};
+use crate::model::metrics::{Count, Metrics};
+use crate::model::task::Task;
+use crate::model::time::UnixMillis;
 
 /// How long one attempt of an SDK call may take: well under every function's timeout, so that a
 /// lost answer still leaves time for another attempt.

@@ -7,17 +7,17 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 pub use self::keys::{AwsKeys, KeyEndpoint, KeySource};
-use crate::app::Apps;
-use crate::limits::{
+use crate::aws::tls::{AMAZON_ROOTS_PEM, are_roots};
+use crate::model::app::Apps;
+use crate::model::limits::{
     CONNECTION_LIFE_SECS, FANOUT_CONCURRENCY_DEFAULT, FANOUT_INLINE_MAX_DEFAULT,
     POSTS_PER_SECOND_DEFAULT, SECRET_AGE_SECS, SESSION_SILENCE_SECS, STREAM_LIFE_SECS,
     SUBSCRIBERS_PER_SHARD_DEFAULT, WEBHOOK_PATIENCE_SECS,
 };
-use crate::secret::{OriginKey, OwnKey};
-use crate::settings::Settings;
-use crate::socket_id::Transport;
-use crate::time::UnixMillis;
-use crate::tls::{AMAZON_ROOTS_PEM, are_roots};
+use crate::model::secret::{OriginKey, OwnKey};
+use crate::model::settings::Settings;
+use crate::model::socket_id::Transport;
+use crate::model::time::UnixMillis;
 
 /// What is logged unless something else is wanted.
 pub const DEFAULT_LOG_FILTER: &str = "info";

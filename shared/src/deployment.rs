@@ -1,65 +1,7 @@
-//! What a function has from its start to its end, and each invocation takes what it works on from: the
-//! services, with the apps as they are now.
+//! What a function has from its start to its end: the services, and the apps as their secret has them now. It
+//! knows no use case.
 
-use crate::app::Apps;
-use crate::aws::Services;
-use crate::config::{Config, parse_apps};
-use crate::error::{Fault, Rejection};
-use crate::kept::Kept;
-use crate::metrics::Metrics;
-use crate::time::UnixMillis;
+mod apps;
+pub mod secret_cache;
 
-/// The services, and whose they are.
-pub struct Deployment {
-    services: Services,
-    apps: Kept<Apps>,
-}
-
-impl Deployment {
-    /// Clients that open nothing yet.
-    #[must_use]
-    pub fn new(config: &Config) -> Self {
-        let webhooks_to = config.webhooks_to;
-        Self {
-            services: Services::new(config),
-            apps: Kept::new(config, &config.apps, move |json| {
-                parse_apps(json, webhooks_to)
-            }),
-        }
-    }
-
-    /// What is counted, in all invocations.
-    #[must_use]
-    pub const fn metrics(&self) -> &Metrics {
-        &self.services.metrics
-    }
-
-    /// Counts and logs that a rule was broken, as [`Services::refused`] does.
-    pub fn refused(&self, rejection: &Rejection) {
-        self.services.refused(rejection);
-    }
-
-    /// What an invocation works on.
-    ///
-    /// # Errors
-    /// [`Fault::Secret`]: it is not known whose the services are.
-    pub async fn services(&self, now: UnixMillis) -> Result<Services, Fault> {
-        self.services_where(now, |_| true).await
-    }
-
-    /// The same, with news of the apps, where there may be some, when they are not those that are
-    /// `wanted`.
-    ///
-    /// # Errors
-    /// [`Fault::Secret`], as above.
-    pub async fn services_where(
-        &self,
-        now: UnixMillis,
-        wanted: impl Fn(&Apps) -> bool,
-    ) -> Result<Services, Fault> {
-        Ok(Services {
-            apps: self.apps.value_where(now, wanted).await?,
-            ..self.services.clone()
-        })
-    }
-}
+pub use self::apps::Deployment;

@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
-use shared::error::Rejection;
+use shared::model::error::Rejection;
 
 #[path = "properties/bodies.rs"]
 mod bodies;

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-use shared::channel::Channel;
-use shared::cursor::Cursor;
-use shared::secret::OwnKey;
-use shared::time::UnixMillis;
+use shared::model::channel::Channel;
+use shared::model::cursor::Cursor;
+use shared::model::secret::OwnKey;
+use shared::model::time::UnixMillis;
 use tests::{Reply, Socket, Stream, System, now_secs};
 
 fn event(channel: &str, data: &str) -> Value {

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use shared::aws::queue::{FifoMessage, FifoQueue};
-use shared::channel::Channel;
 use shared::config::{Config, variable};
-use shared::task::{Delivery, DeliveryName, Task};
-use shared::time::UnixMillis;
+use shared::model::channel::Channel;
+use shared::model::task::{Delivery, DeliveryName, Task};
+use shared::model::time::UnixMillis;
 use tests::{PATIENCE, Socket, System};
 
 /// A system in which a channel is large with three subscribers, and three fill a shard.

@@ -1,7 +1,7 @@
 //! What a caller is told: for each rule that can be broken from outside, exactly that rule.
 
 use serde_json::{Value, json};
-use shared::error::Rejection;
+use shared::model::error::Rejection;
 use tests::{Reply, Socket, System, body_digest, hmac_hex, now_secs, signed_query};
 
 const EVENTS: &str = "/apps/1001/events";

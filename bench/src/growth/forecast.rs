@@ -1,6 +1,6 @@
 //! What the model says of AWS, beside what the simulation comes to, as Markdown.
 
-use shared::limits::FANOUT_PATIENCE;
+use shared::model::limits::FANOUT_PATIENCE;
 
 use super::model::{
     Account, Coming, HAND_OVER, Latency, PER_SHARD, POST, Prediction, SEND, TABLE, Workers, needed,

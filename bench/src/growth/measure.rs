@@ -73,7 +73,7 @@ pub(crate) async fn time(
 ) -> Result<Vec<Timed>, Problem> {
     let purpose = Purpose::Time(Way {
         posts_per_second,
-        inline_max: shared::limits::FANOUT_INLINE_MAX_DEFAULT,
+        inline_max: shared::model::limits::FANOUT_INLINE_MAX_DEFAULT,
         workers: None,
     });
     let system = start(purpose, sink, sizes).await?;

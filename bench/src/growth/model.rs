@@ -6,11 +6,11 @@
 
 use std::cmp::Ordering;
 
-use shared::limits::{
+use shared::model::limits::{
     FANOUT_CONCURRENCY_DEFAULT, FANOUT_PAGE_MAX, FANOUT_PATIENCE, POST_CONCURRENCY,
     POSTS_PER_SECOND_DEFAULT, QUEUE_BATCH_MAX, SUBSCRIBERS_PER_SHARD_DEFAULT,
 };
-use shared::pace::Pace;
+use shared::model::pace::Pace;
 
 /// How long something takes: at least so long, and on average so much longer.
 #[derive(Clone, Copy, Debug)]

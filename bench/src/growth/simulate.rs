@@ -8,10 +8,10 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-use shared::limits::{
+use shared::model::limits::{
     FANOUT_PAGE_MAX, FANOUT_PATIENCE, POST_CONCURRENCY, QUEUE_BATCH_MAX, THROTTLE_PAUSES,
 };
-use shared::pace::Pace;
+use shared::model::pace::Pace;
 
 use super::bucket::Bucket;
 use super::chance::Chance;

@@ -1,9 +1,9 @@
 //! Subscribers of a channel and their shards, as if they had joined one after the other.
 
 use serde_json::{Value, json};
-use shared::schema::{OCCUPIED_SHARD, PARTITION_KEY, SORT_KEY, TTL};
-use shared::shard;
-use shared::socket_id::ConnectionId;
+use shared::aws::schema::{OCCUPIED_SHARD, PARTITION_KEY, SORT_KEY, TTL};
+use shared::model::shard;
+use shared::model::socket_id::ConnectionId;
 
 use crate::load::connection_id;
 use crate::system::APP_ID;

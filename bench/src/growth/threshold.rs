@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use clap::Args;
-use shared::limits::{FANOUT_CONCURRENCY_DEFAULT, POSTS_PER_SECOND_DEFAULT};
+use shared::model::limits::{FANOUT_CONCURRENCY_DEFAULT, POSTS_PER_SECOND_DEFAULT};
 
 use super::measure::{Sink, channel, median, sink, start};
 use super::model::wide;

@@ -3,7 +3,7 @@
 use futures_util::{StreamExt as _, stream};
 use shared::aws::connections::{Connections, Payload, Posted};
 use shared::config::{Config, variable};
-use shared::socket_id::ConnectionId;
+use shared::model::socket_id::ConnectionId;
 
 use crate::Problem;
 use crate::load::{KEY_ID, Load, REGION, SECRET, Taken, connection_id, frame, session_token};

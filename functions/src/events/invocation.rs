@@ -5,7 +5,7 @@ use lambda_http::request::LambdaRequest;
 use serde::de::{Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
-use shared::api::Direct;
+use shared::pusher::api::Direct;
 
 /// An invocation. No `Debug`: a request's query holds its signature.
 pub enum Invocation {

@@ -1,8 +1,8 @@
 //! The events of SQS, as far as the functions read them, and what SQS is answered.
 
 use serde::{Deserialize, Serialize};
-use shared::later::Message;
-use shared::time::UnixMillis;
+use shared::model::time::UnixMillis;
+use shared::worker::Message;
 
 /// Some messages of a queue. No `Debug`: what they say is not for the log.
 #[derive(Deserialize)]

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
-use shared::socket_id::ConnectionId;
-use shared::time::UnixMillis;
+use shared::model::socket_id::ConnectionId;
+use shared::model::time::UnixMillis;
 
 /// An event of `$connect`, `$disconnect` or `$default`. No `Debug`: its query holds tokens.
 #[derive(Deserialize)]

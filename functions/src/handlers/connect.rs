@@ -9,12 +9,12 @@ use crate::runtime::log;
 use crate::runtime::run::{around, ended, reading};
 use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
 use serde::{Deserialize, Serialize};
-use shared::admission::{self, Greeting, Upgrade};
-use shared::app::Apps;
 use shared::aws::invoke::SelfInvoker;
 use shared::config::GreetVia;
 use shared::config::variable::{LATER_QUEUE_URL, WEBHOOK_QUEUE_URL};
+use shared::connections::admission::{self, Greeting, Upgrade};
 use shared::deployment::Deployment;
+use shared::model::app::Apps;
 
 /// The query parameters that the path becomes, and the protocol's own.
 const APP_KEY: &str = "app_key";

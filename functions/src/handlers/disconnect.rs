@@ -7,15 +7,15 @@ use crate::runtime::log;
 use crate::runtime::run::run;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use shared::config::variable::{LATER_QUEUE_URL, WEBHOOK_QUEUE_URL};
+use shared::connections::end;
 use shared::deployment::Deployment;
-use shared::lifecycle;
 
 async fn disconnect(deployment: &Deployment, event: WebSocketEvent) -> Result<Answer, Diagnostic> {
     let context = event.request_context;
     log::about(&context.connection_id);
     let now = context.request_time_epoch;
     let services = crate::runtime::start::services(deployment).await?;
-    let forgotten = lifecycle::forget(&services, &context.connection_id, now).await;
+    let forgotten = end::forget(&services, &context.connection_id, now).await;
     services.tell_webhooks().await;
     match forgotten {
         Ok(()) => Ok(Answer::OK),

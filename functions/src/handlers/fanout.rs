@@ -7,9 +7,9 @@ use crate::events::queue::{Answer, QueueEvent};
 use crate::runtime::run::run;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use shared::config::variable::{LATER_QUEUE_URL, WEBHOOK_QUEUE_URL};
+use shared::delivery::Pacer;
 use shared::deployment::Deployment;
-use shared::fanout::Pacer;
-use shared::later;
+use shared::worker;
 
 async fn perform(
     deployment: &Deployment,
@@ -20,7 +20,7 @@ async fn perform(
         .received_at()
         .unwrap_or_else(crate::runtime::start::now);
     let services = crate::runtime::start::services(deployment).await?;
-    let failed = later::perform_all(&services, pacer, event.messages(), now).await;
+    let failed = worker::perform_all(&services, pacer, event.messages(), now).await;
     Ok(Answer::failed(failed))
 }
 

@@ -7,8 +7,8 @@ use crate::runtime::log;
 use crate::runtime::run::run;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use shared::config::variable::{FANOUT_QUEUE_URL, LATER_QUEUE_URL, WEBHOOK_QUEUE_URL};
+use shared::connections::receive::{self, Message};
 use shared::deployment::Deployment;
-use shared::message::{self, Message};
 
 async fn receive(deployment: &Deployment, event: WebSocketEvent) -> Result<Answer, Diagnostic> {
     log::about(&event.request_context.connection_id);
@@ -18,7 +18,7 @@ async fn receive(deployment: &Deployment, event: WebSocketEvent) -> Result<Answe
         text: event.body.unwrap_or_default(),
     };
     let services = crate::runtime::start::services(deployment).await?;
-    message::receive(&services, message).await;
+    receive::receive(&services, message).await;
     Ok(Answer::OK)
 }
 

@@ -10,17 +10,17 @@ use crate::runtime::run::run;
 use lambda_http::{Body, Request, Response, service_fn};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent};
 use serde_json::value::RawValue;
-use shared::answer;
-use shared::api::{self, ApiCall, ApiRequest};
-use shared::app::Apps;
 use shared::aws::Services;
+use shared::calls::answer;
 use shared::config::variable::{FANOUT_QUEUE_URL, LATER_QUEUE_URL, WEBHOOK_QUEUE_URL};
 use shared::deployment::Deployment;
+use shared::model::app::Apps;
+use shared::pusher::api::{self, ApiCall, ApiRequest};
 
 async fn call(
     services: &Services,
     request: Request,
-) -> Result<Response<Body>, shared::error::Error> {
+) -> Result<Response<Body>, shared::model::error::Error> {
     let now = received_at(&request);
     let signed = signed(&request);
     let admitted = api::authenticate(&services.apps, signed, now)?;
@@ -39,7 +39,7 @@ async fn call(
 async fn publish(
     services: &Services,
     publication: &Publication,
-) -> Result<Box<RawValue>, shared::error::Error> {
+) -> Result<Box<RawValue>, shared::model::error::Error> {
     let (app, call) = publication.direct().parse(&services.apps)?;
     let answer = answer::answer(services, app, call, crate::runtime::start::now()).await?;
     Ok(RawValue::from_string(answer.body).expect("an answer is JSON"))
@@ -48,7 +48,7 @@ async fn publish(
 async fn requested(
     deployment: &Deployment,
     request: Request,
-) -> Result<Response<Body>, shared::error::Error> {
+) -> Result<Response<Body>, shared::model::error::Error> {
     let (now, signed) = (received_at(&request), signed(&request));
     let knows = |apps: &Apps| api::knows(apps, signed);
     let services = deployment.services_where(now, knows).await?;
@@ -60,7 +60,7 @@ async fn requested(
 async fn published(
     deployment: &Deployment,
     publication: &Publication,
-) -> Result<Box<RawValue>, shared::error::Error> {
+) -> Result<Box<RawValue>, shared::model::error::Error> {
     let services = deployment.services(crate::runtime::start::now()).await?;
     let published = publish(&services, publication).await;
     services.tell_webhooks().await;

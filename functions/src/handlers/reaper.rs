@@ -7,8 +7,8 @@ use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde::de::IgnoredAny;
 use shared::config::variable::{LATER_QUEUE_URL, WEBHOOK_QUEUE_URL};
+use shared::connections::reap::{self, Reaped};
 use shared::deployment::Deployment;
-use shared::reap::{self, Reaped};
 
 /// For whoever invokes it by hand.
 #[derive(Serialize)]

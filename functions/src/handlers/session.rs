@@ -13,14 +13,14 @@ use crate::http::streaming::{Streamed, body, headers, whole};
 use crate::runtime::log;
 use lambda_http::http::{HeaderValue, Method, StatusCode};
 use lambda_http::{Body, Error, Request, RequestExt as _, Response, service_fn};
-use shared::app::Apps;
 use shared::config::variable::{FANOUT_QUEUE_URL, LATER_QUEUE_URL, OWN_KEY, WEBHOOK_QUEUE_URL};
 use shared::deployment::Deployment;
-use shared::error::Rejection;
-use shared::kept::Kept;
-use shared::pickup::{self, Answer};
-use shared::secret::OwnKey;
-use shared::session;
+use shared::deployment::secret_cache::Kept;
+use shared::model::app::Apps;
+use shared::model::error::Rejection;
+use shared::model::secret::OwnKey;
+use shared::pusher::session;
+use shared::sessions::reader::{self, Answer};
 
 /// What its responses are made of.
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -33,7 +33,10 @@ struct Sessions {
 }
 
 impl Sessions {
-    async fn receive(&self, request: &Request) -> Result<Response<Streamed>, shared::error::Error> {
+    async fn receive(
+        &self,
+        request: &Request,
+    ) -> Result<Response<Streamed>, shared::model::error::Error> {
         if request.method() != Method::POST {
             return Err(Rejection::NotFound.into());
         }
@@ -47,7 +50,7 @@ impl Sessions {
         if let Some(app) = services.apps.by_key(&asked.app_key) {
             log::about(&asked.connection_id(app, &key));
         }
-        let answer = pickup::answer(services, &key, asked, sent, origin(request), at).await?;
+        let answer = reader::answer(services, &key, asked, sent, origin(request), at).await?;
         let mut response = match answer {
             Answer::Taken => {
                 let mut taken = Response::new(Body::Empty);

@@ -7,14 +7,14 @@ use crate::http::request::{if_none_match, origin, received_at};
 use crate::http::response::{json, respond, with};
 use lambda_http::http::{HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Error, Request, RequestExt as _, Response, service_fn};
-use shared::app::Apps;
 use shared::config::variable::OWN_KEY;
 use shared::deployment::Deployment;
-use shared::error::Rejection;
-use shared::follow::{self, Poll};
-use shared::kept::Kept;
-use shared::reading::Asked;
-use shared::secret::OwnKey;
+use shared::deployment::secret_cache::Kept;
+use shared::history::follow::{self, Poll};
+use shared::model::app::Apps;
+use shared::model::error::Rejection;
+use shared::model::reading::Asked;
+use shared::model::secret::OwnKey;
 
 /// No cache may keep what is one reader's own.
 const OWN: HeaderValue = HeaderValue::from_static("no-store");
@@ -25,7 +25,7 @@ async fn poll(
     deployment: &Deployment,
     key: &Kept<OwnKey>,
     request: &Request,
-) -> Result<Response<Body>, shared::error::Error> {
+) -> Result<Response<Body>, shared::model::error::Error> {
     let app_key = request.raw_http_path().strip_prefix("/status/");
     let app_key = app_key.ok_or(Rejection::NotFound)?;
     let now = received_at(request);

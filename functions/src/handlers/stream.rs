@@ -11,14 +11,14 @@ use crate::http::serve::run_streaming;
 use crate::http::streaming::{Streamed, body, headers, whole};
 use lambda_http::http::{HeaderValue, Method};
 use lambda_http::{Error, Request, RequestExt as _, Response, service_fn};
-use shared::app::Apps;
 use shared::config::variable::OWN_KEY;
 use shared::deployment::Deployment;
-use shared::error::Rejection;
-use shared::follow::{self, Beginning};
-use shared::kept::Kept;
-use shared::reading::Asked;
-use shared::secret::OwnKey;
+use shared::deployment::secret_cache::Kept;
+use shared::history::follow::{self, Beginning};
+use shared::model::app::Apps;
+use shared::model::error::Rejection;
+use shared::model::reading::Asked;
+use shared::model::secret::OwnKey;
 
 /// What its responses are made of.
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("text/event-stream");
@@ -31,7 +31,10 @@ struct Streams {
 }
 
 impl Streams {
-    async fn begin(&self, request: &Request) -> Result<Response<Streamed>, shared::error::Error> {
+    async fn begin(
+        &self,
+        request: &Request,
+    ) -> Result<Response<Streamed>, shared::model::error::Error> {
         let app_key = request.raw_http_path().strip_prefix("/stream/");
         let app_key = app_key.ok_or(Rejection::NotFound)?;
         let now = received_at(request);
@@ -50,7 +53,7 @@ impl Streams {
         let asked = Asked::parse(query, last_event_id(request))?;
         let key = self.key.value(now).await?;
         let follower = follow::admit(services, app, &key, asked, Beginning::Now, now).await?;
-        let chunks = shared::stream::chunks(services.clone(), follower, self.life);
+        let chunks = shared::history::stream::chunks(services.clone(), follower, self.life);
         let mut response = Response::new(body(chunks));
         response.headers_mut().extend(headers(CONTENT_TYPE));
         Ok(response)

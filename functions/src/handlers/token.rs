@@ -7,10 +7,11 @@ use crate::http::response::{json, respond, with};
 use lambda_http::http::{HeaderValue, StatusCode, header};
 use lambda_http::{Body, Error, Request, Response, service_fn};
 use serde::Serialize;
-use shared::app::Apps;
 use shared::deployment::Deployment;
-use shared::token::TokenRequest;
-use shared::{api, issue};
+use shared::model::app::Apps;
+use shared::model::token::TokenRequest;
+use shared::pusher::api;
+use shared::tokens::issue;
 
 #[derive(Serialize)]
 struct Answer {
@@ -22,7 +23,7 @@ struct Answer {
 async fn issue(
     deployment: &Deployment,
     request: Request,
-) -> Result<Response<Body>, shared::error::Error> {
+) -> Result<Response<Body>, shared::model::error::Error> {
     let now = received_at(&request);
     let signed = signed(&request);
     is_call(signed.path, "tokens")?;

@@ -7,7 +7,7 @@ use crate::runtime::run::run;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use shared::config::variable::{WEBHOOK_DEAD_QUEUE_URL, WEBHOOK_QUEUE_URL};
 use shared::deployment::Deployment;
-use shared::notify::Notifier;
+use shared::webhooks::notifier::Notifier;
 
 async fn deliver(
     deployment: &Deployment,

@@ -3,10 +3,10 @@
 
 use lambda_http::Request;
 use shared::config::Config;
-use shared::error::{Error, Rejection};
-use shared::kept::Kept;
-use shared::secret::OriginKey;
-use shared::time::UnixMillis;
+use shared::deployment::secret_cache::Kept;
+use shared::model::error::{Error, Rejection};
+use shared::model::secret::OriginKey;
+use shared::model::time::UnixMillis;
 
 use crate::http::request::origin_key;
 

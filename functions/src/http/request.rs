@@ -3,9 +3,9 @@
 use lambda_http::http::{HeaderName, header};
 use lambda_http::request::{LambdaRequest, RequestContext};
 use lambda_http::{Request, RequestExt as _};
-use shared::api::SignedRequest;
-use shared::error::Rejection;
-use shared::time::UnixMillis;
+use shared::model::error::Rejection;
+use shared::model::time::UnixMillis;
+use shared::pusher::api::SignedRequest;
 
 /// What makes a repeated call known as one.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");

@@ -3,9 +3,9 @@
 use lambda_http::http::{HeaderName, HeaderValue, StatusCode, header};
 use lambda_http::{Body, Response};
 use serde::Serialize;
-use shared::api::Answer;
 use shared::deployment::Deployment;
-use shared::error::{BUSY_MESSAGE, Error, FAULT_MESSAGE, chain};
+use shared::model::error::{BUSY_MESSAGE, Error, FAULT_MESSAGE, chain};
+use shared::pusher::api::Answer;
 
 /// Seconds after which to come back when the table is at its limit.
 const BUSY_RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");

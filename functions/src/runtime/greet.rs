@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use lambda_runtime::{Error, LambdaInvocation};
-use shared::admission::{self, Greeting};
 use shared::aws::Services;
+use shared::connections::admission::{self, Greeting};
 use tower::{Layer, Service};
 
 /// Where the handler leaves a greeting for the layer. An environment has one invocation at a

@@ -11,8 +11,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value};
 use shared::config::DEFAULT_LOG_FILTER;
-use shared::error::ErrorType;
-use shared::socket_id::ConnectionId;
+use shared::model::error::ErrorType;
+use shared::model::socket_id::ConnectionId;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::Layer;

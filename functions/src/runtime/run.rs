@@ -15,8 +15,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use shared::deployment::Deployment;
-use shared::error::{ErrorType, unreadable};
-use shared::metrics::Metrics;
+use shared::model::error::{ErrorType, unreadable};
+use shared::model::metrics::Metrics;
 use tower::layer::layer_fn;
 use tower::{Layer, Service, service_fn};
 

@@ -7,10 +7,10 @@ use lambda_runtime::Diagnostic;
 use shared::aws::Services;
 use shared::config::{Config, DEFAULT_LOG_FILTER};
 use shared::deployment::Deployment;
-use shared::error::{Error, ErrorType, FAULT_MESSAGE, Fault, chain};
-use shared::kept::Kept;
-use shared::secret::OwnKey;
-use shared::time::UnixMillis;
+use shared::deployment::secret_cache::Kept;
+use shared::model::error::{Error, ErrorType, FAULT_MESSAGE, Fault, chain};
+use shared::model::secret::OwnKey;
+use shared::model::time::UnixMillis;
 
 use crate::runtime::log;
 

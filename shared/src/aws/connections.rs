@@ -17,9 +17,9 @@ use super::credentials::Keys;
 use super::pool::{Cause, Pool};
 use super::signer::{Signer, push_segment};
 use crate::config::Config;
-use crate::error::Fault;
-use crate::limits::{POST_CONCURRENCY, POST_TIMEOUT};
-use crate::socket_id::ConnectionId;
+use crate::model::error::Fault;
+use crate::model::limits::{POST_CONCURRENCY, POST_TIMEOUT};
+use crate::model::socket_id::ConnectionId;
 
 /// Bytes of an answer that are read: enough to keep the connection, whatever it says.
 const ANSWER_MAX_BYTES: usize = 65_536;

@@ -15,8 +15,8 @@ use tokio::time::timeout;
 use super::now;
 use super::pool::{Cause, Pool};
 use crate::config::{AwsKeys, Config, KeyEndpoint, KeySource};
-use crate::error::chain;
-use crate::time::UnixMillis;
+use crate::model::error::chain;
+use crate::model::time::UnixMillis;
 
 /// How long an endpoint may take, which is on this machine or next to it.
 const ENDPOINT_TIMEOUT: Duration = Duration::from_secs(2);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::call::{Call, Service};
 use super::signer::push_segment;
 use crate::config::Config;
-use crate::error::Fault;
+use crate::model::error::Fault;
 
 /// Invokes the function that it runs in. Cheap to clone.
 #[derive(Clone)]

@@ -19,7 +19,7 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
 use tower::ServiceExt as _;
 
-use crate::tls::{self, Trust};
+use crate::aws::tls::{self, Trust};
 
 /// How long the opening of one may take: no longer than any attempt.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);

@@ -9,8 +9,8 @@ use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use futures_util::{StreamExt as _, stream};
 
 use crate::config::Config;
-use crate::error::Fault;
-use crate::limits::{
+use crate::model::error::Fault;
+use crate::model::limits::{
     FANOUT_SEND_ATTEMPTS, FANOUT_SEND_PAUSE, QUEUE_BATCH_MAX, QUEUE_DELAY_MAX_SECS,
 };
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::call::{Call, Service};
 use crate::config::Config;
-use crate::error::Fault;
+use crate::model::error::Fault;
 
 /// The store of all secrets. Cheap to clone.
 #[derive(Clone)]

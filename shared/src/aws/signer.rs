@@ -12,7 +12,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
 
 use crate::config::AwsKeys;
-use crate::time::UnixMillis;
+use crate::model::time::UnixMillis;
 
 /// The service's name in the scope.
 const SERVICE: &str = "execute-api";

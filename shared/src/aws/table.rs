@@ -84,11 +84,11 @@ pub use self::subscription::{
 pub use self::token::{NewToken, Used};
 pub use self::user::{Change, UserLease};
 pub use self::watch::Watches;
-use crate::channel::{Channel, ChannelPrefix};
 use crate::config::Config;
-use crate::error::Fault;
-use crate::reading::Owner;
-use crate::socket_id::ConnectionId;
+use crate::model::channel::{Channel, ChannelPrefix};
+use crate::model::error::Fault;
+use crate::model::reading::Owner;
+use crate::model::socket_id::ConnectionId;
 
 type Item = HashMap<String, AttributeValue>;
 

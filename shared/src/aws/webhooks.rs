@@ -15,10 +15,10 @@ use super::queue::{Queue, Unsent};
 use super::table::ChannelKey;
 use super::{Services, now};
 use crate::config::Config;
-use crate::error::{Fault, chain};
-use crate::limits::WEBHOOK_QUEUE_PATIENCE;
-use crate::time::UnixMillis;
-use crate::webhook::{Event, Happened, Message};
+use crate::model::error::{Fault, chain};
+use crate::model::limits::WEBHOOK_QUEUE_PATIENCE;
+use crate::model::time::UnixMillis;
+use crate::model::webhook::{Event, Happened, Message};
 
 /// What has happened in the operations that are under way, by the apps' ids. Cheap to clone.
 #[derive(Clone)]

@@ -6,17 +6,18 @@ use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 use serde_json::{Value, json};
-use shared::channel::Channel;
-use shared::event::{EventName, PublishRequest};
-use shared::limits::{
+use shared::model::channel::Channel;
+use shared::model::event::EventName;
+use shared::model::limits::{
     CHANNEL_NAME_MAX_CHARS, EVENT_DATA_MAX_BYTES, EVENT_NAME_MAX_CHARS, HTTP_BODY_MAX_BYTES,
     PUBLISH_CHANNELS_MAX, TOKEN_CHANNELS_MAX, TOKEN_RECONNECT_MAX_SECS, TOKEN_TTL_MAX_SECS,
     USER_ID_MAX_CHARS, USER_INFO_MAX_BYTES,
 };
-use shared::settings::Settings;
-use shared::socket_id::SocketId;
-use shared::token::TokenRequest;
-use shared::user::User;
+use shared::model::settings::Settings;
+use shared::model::socket_id::SocketId;
+use shared::model::token::TokenRequest;
+use shared::model::user::User;
+use shared::pusher::api::PublishRequest;
 
 use crate::inputs::{
     about, any_channel_name, channel_name, filled, json, listed, object, socket_id, step, text,

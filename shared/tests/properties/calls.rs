@@ -4,15 +4,15 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
-use shared::api::{ApiCall, ApiRequest, Direct, Parameters};
-use shared::app::Apps;
-use shared::channel::Channel;
-use shared::error::Rejection;
-use shared::event::BatchRequest;
-use shared::limits::{
+use shared::model::app::Apps;
+use shared::model::channel::Channel;
+use shared::model::error::Rejection;
+use shared::model::limits::{
     BATCH_BODY_MAX_BYTES, BATCH_EVENTS_MAX, EVENT_DATA_MAX_BYTES, USER_ID_MAX_CHARS,
 };
-use shared::settings::Settings;
+use shared::model::settings::Settings;
+use shared::pusher::api::BatchRequest;
+use shared::pusher::api::{ApiCall, ApiRequest, Direct, Parameters};
 
 use crate::inputs::{about, any_channel_name, escaped, json, object, socket_id, step, style, text};
 use crate::{config, is_told, must};

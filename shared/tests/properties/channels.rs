@@ -2,9 +2,9 @@
 
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use shared::channel::{Channel, ChannelPattern, Kind};
-use shared::limits::CHANNEL_NAME_MAX_CHARS;
-use shared::socket_id::{ConnectionId, SocketId};
+use shared::model::channel::{Channel, ChannelPattern, Kind};
+use shared::model::limits::CHANNEL_NAME_MAX_CHARS;
+use shared::model::socket_id::{ConnectionId, SocketId};
 
 use crate::inputs::{PREFIXES, any_channel_name, channel_name, socket_id, step, text};
 use crate::{config, is_told, must};

@@ -5,9 +5,9 @@ use proptest::sample::select;
 use proptest::test_runner::TestCaseResult;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use shared::error::Rejection;
-use shared::frame::{self, BadFrame, ClientFrame};
-use shared::limits::{ECHOED_NAME_MAX_BYTES, FRAME_MAX_BYTES};
+use shared::model::error::Rejection;
+use shared::model::limits::{ECHOED_NAME_MAX_BYTES, FRAME_MAX_BYTES};
+use shared::pusher::frame::{self, BadFrame, ClientFrame};
 
 use crate::inputs::{about, any_channel_name, json, object, step, text, written};
 use crate::{config, is_told, must};

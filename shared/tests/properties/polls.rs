@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
-use shared::limits::{POLL_CHANNELS_MAX, QUERY_MAX_BYTES};
-use shared::reading::{Asked, From, Position, print_after};
+use shared::model::limits::{POLL_CHANNELS_MAX, QUERY_MAX_BYTES};
+use shared::model::reading::{Asked, From, Position, print_after};
 
 use crate::inputs::{channel_name, escaped, public_name, step, style, text};
 use crate::{config, is_told, must};

@@ -3,8 +3,10 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use shared::limits::{USER_DATA_MAX_BYTES, USER_ID_MAX_CHARS, USER_INFO_MAX_BYTES, WATCHLIST_MAX};
-use shared::user::{User, UserData};
+use shared::model::limits::{
+    USER_DATA_MAX_BYTES, USER_ID_MAX_CHARS, USER_INFO_MAX_BYTES, WATCHLIST_MAX,
+};
+use shared::model::user::{User, UserData};
 
 use crate::inputs::{about, json, object, step, text};
 use crate::{config, is_told, must};

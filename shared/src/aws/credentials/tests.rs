@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::*;
 use crate::aws::connections::{Connections, Liveness, Payload, Posted};
 use crate::config::variable;
-use crate::socket_id::ConnectionId;
+use crate::model::socket_id::ConnectionId;
 
 /// Answers each request with what `answer` makes of its head, and hands out the heads.
 fn serve(mut answer: impl FnMut() -> (u16, String) + Send + 'static) -> (String, Receiver<String>) {

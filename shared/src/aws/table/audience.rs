@@ -6,9 +6,9 @@ use serde::Deserialize;
 
 use super::{ChannelKey, Item, Table, conditional, fault, number, partition, read, string};
 use crate::aws::now;
-use crate::error::Fault;
-use crate::schema::{PARTITION_KEY, SORT_KEY};
-use crate::time::UnixMillis;
+use crate::aws::schema::{PARTITION_KEY, SORT_KEY};
+use crate::model::error::Fault;
+use crate::model::time::UnixMillis;
 
 /// A channel's subscribers, as its item counts them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

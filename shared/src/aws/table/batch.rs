@@ -7,8 +7,8 @@ use aws_sdk_dynamodb::types::{KeysAndAttributes, WriteRequest};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{Item, Table, fault};
-use crate::error::Fault;
-use crate::limits::TABLE_CONCURRENCY;
+use crate::model::error::Fault;
+use crate::model::limits::TABLE_CONCURRENCY;
 
 /// Rows in one request to write: DynamoDB's limit.
 const WRITE_ROWS_MAX: usize = 25;

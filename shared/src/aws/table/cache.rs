@@ -4,10 +4,10 @@
 use serde::Deserialize;
 
 use super::{ChannelKey, Table, conditional, fault, item, number, partition, read, string};
-use crate::error::Fault;
-use crate::event::{EventData, EventName};
-use crate::schema::{PARTITION_KEY, SORT_KEY, TTL};
-use crate::time::UnixMillis;
+use crate::aws::schema::{PARTITION_KEY, SORT_KEY, TTL};
+use crate::model::error::Fault;
+use crate::model::event::{EventData, EventName};
+use crate::model::time::UnixMillis;
 
 /// A publication that is being kept.
 #[derive(Clone, Copy, Debug)]

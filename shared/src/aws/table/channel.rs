@@ -14,11 +14,11 @@ use super::{
     Audience, ChannelKey, Item, Lease, Table, TakenSerial, audience, conditional, conflict, fault,
     number, occupied, partition, read, string,
 };
-use crate::error::Fault;
-use crate::limits::{CACHE_MISS_SECS, CHANNEL_IDLE_SECS, JOIN_GRACE_SECS};
-use crate::schema::{OCCUPIED_SHARD, TTL};
-use crate::time::UnixMillis;
-use crate::webhook::is_back;
+use crate::aws::schema::{OCCUPIED_SHARD, TTL};
+use crate::model::error::Fault;
+use crate::model::limits::{CACHE_MISS_SECS, CHANNEL_IDLE_SECS, JOIN_GRACE_SECS};
+use crate::model::time::UnixMillis;
+use crate::model::webhook::is_back;
 
 /// Times that a subscriber is counted out of a count that changes meanwhile.
 const COUNT_ATTEMPTS: usize = 8;

@@ -9,14 +9,14 @@ use super::{
     Item, SignedIn, Table, conditional, due, fault, item, number, partition, read, signed_in,
     string,
 };
-use crate::channel::Channel;
-use crate::error::Fault;
-use crate::limits::{CLOSED_MARK_SECS, ROW_SLACK_SECS};
-use crate::schema::{DUE_AT, DUE_SHARD, PARTITION_KEY, SORT_KEY, TTL};
-use crate::socket_id::ConnectionId;
-use crate::time::UnixMillis;
-use crate::token::Grant;
-use crate::user::User;
+use crate::aws::schema::{DUE_AT, DUE_SHARD, PARTITION_KEY, SORT_KEY, TTL};
+use crate::model::channel::Channel;
+use crate::model::error::Fault;
+use crate::model::limits::{CLOSED_MARK_SECS, ROW_SLACK_SECS};
+use crate::model::socket_id::ConnectionId;
+use crate::model::time::UnixMillis;
+use crate::model::token::Grant;
+use crate::model::user::User;
 
 /// A connection that is being admitted.
 #[derive(Debug)]

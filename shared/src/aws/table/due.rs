@@ -6,10 +6,10 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{ChannelKey, Item, Table, UserKey, fault, number, partition, string};
-use crate::error::Fault;
-use crate::schema::{DUE_AT, DUE_INDEX, DUE_SHARD, DUE_SHARDS, PARTITION_KEY};
-use crate::socket_id::ConnectionId;
-use crate::time::UnixMillis;
+use crate::aws::schema::{DUE_AT, DUE_INDEX, DUE_SHARD, DUE_SHARDS, PARTITION_KEY};
+use crate::model::error::Fault;
+use crate::model::socket_id::ConnectionId;
+use crate::model::time::UnixMillis;
 
 /// Rows on one page: what a run of the reaper takes on before it looks at the clock.
 const PAGE_ROWS: i32 = 200;
@@ -93,7 +93,7 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::channel::Channel;
+    use crate::model::channel::Channel;
 
     #[test]
     fn what_is_due_is_known_by_its_partition() {

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailur
 
 use super::channel::ChannelRow;
 use super::{ChannelKey, Table, conditional, fault, number, read};
-use crate::error::Fault;
+use crate::model::error::Fault;
 
 /// The attribute of a channel's item that says that it goes through the queue.
 pub(super) const QUEUED: &str = "queued";

@@ -18,9 +18,9 @@ use super::{
     ChannelKey, Item, Table, UserKey, conditional, due, fault, number, partition, read, string,
 };
 use crate::aws::now;
-use crate::error::Fault;
-use crate::schema::{DUE_AT, DUE_SHARD, PARTITION_KEY, SORT_KEY};
-use crate::time::UnixMillis;
+use crate::aws::schema::{DUE_AT, DUE_SHARD, PARTITION_KEY, SORT_KEY};
+use crate::model::error::Fault;
+use crate::model::time::UnixMillis;
 
 /// How long a lease lasts unless it is renewed: longer than any attempt of a holder's request, short
 /// enough that a holder that died is replaced soon.

@@ -5,10 +5,10 @@ use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use serde::Deserialize;
 
 use super::{ChannelKey, Table, conditional, fault, item, number, partition, read, string};
-use crate::error::Fault;
-use crate::event::{EventData, EventName};
-use crate::schema::{PARTITION_KEY, SORT_KEY, TTL};
-use crate::time::UnixMillis;
+use crate::aws::schema::{PARTITION_KEY, SORT_KEY, TTL};
+use crate::model::error::Fault;
+use crate::model::event::{EventData, EventName};
+use crate::model::time::UnixMillis;
 
 /// A publication that is being put into the log.
 #[derive(Clone, Copy, Debug)]

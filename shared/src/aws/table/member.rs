@@ -18,13 +18,13 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{ChannelKey, Item, Table, Written, conditional, fault, number, partition, string};
-use crate::error::Fault;
-use crate::limits::{CONNECTION_LIFE_SECS, GONE_ROW_SECS};
-use crate::presence::{Asked, Attending, Member};
-use crate::schema::{PARTITION_KEY, SORT_KEY, TTL};
-use crate::socket_id::ConnectionId;
-use crate::time::UnixMillis;
-use crate::user::User;
+use crate::aws::schema::{PARTITION_KEY, SORT_KEY, TTL};
+use crate::model::error::Fault;
+use crate::model::limits::{CONNECTION_LIFE_SECS, GONE_ROW_SECS};
+use crate::model::presence::{Asked, Attending, Member};
+use crate::model::socket_id::ConnectionId;
+use crate::model::time::UnixMillis;
+use crate::model::user::User;
 
 /// Before a connection's id: it is there.
 const CONNECTION: &str = "c/";

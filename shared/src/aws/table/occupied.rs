@@ -3,9 +3,11 @@
 use super::{
     Audience, ChannelKey, PageStart, Table, audience, due, fault, item, partition, string,
 };
-use crate::channel::{Channel, ChannelPrefix};
-use crate::error::Fault;
-use crate::schema::{OCCUPIED_INDEX, OCCUPIED_SHARD, OCCUPIED_SHARDS, PARTITION_KEY, SORT_KEY};
+use crate::aws::schema::{
+    OCCUPIED_INDEX, OCCUPIED_SHARD, OCCUPIED_SHARDS, PARTITION_KEY, SORT_KEY,
+};
+use crate::model::channel::{Channel, ChannelPrefix};
+use crate::model::error::Fault;
 
 /// Some channels of one of the index's partitions.
 #[derive(Debug)]

@@ -16,10 +16,10 @@ use serde::Deserialize;
 
 use super::{Item, Table, conditional, fault, item, number, partition, read, string};
 use crate::aws::now;
-use crate::error::Fault;
-use crate::limits::{IDEMPOTENCY_LEASE_SECS, IDEMPOTENCY_SECS};
-use crate::schema::{PARTITION_KEY, SORT_KEY, TTL};
-use crate::time::UnixMillis;
+use crate::aws::schema::{PARTITION_KEY, SORT_KEY, TTL};
+use crate::model::error::Fault;
+use crate::model::limits::{IDEMPOTENCY_LEASE_SECS, IDEMPOTENCY_SECS};
+use crate::model::time::UnixMillis;
 
 /// A key of an app.
 #[derive(Clone, Debug, PartialEq, Eq)]

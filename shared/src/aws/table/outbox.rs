@@ -16,12 +16,12 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{Item, Table, conditional, fault, item, number, partition, read, string};
-use crate::error::Fault;
-use crate::limits::{CONNECTION_LIFE_SECS, OUTBOX_SECS};
-use crate::schema::{PARTITION_KEY, SORT_KEY, TTL};
-use crate::session::Parting;
-use crate::socket_id::ConnectionId;
-use crate::time::UnixMillis;
+use crate::aws::schema::{PARTITION_KEY, SORT_KEY, TTL};
+use crate::model::error::Fault;
+use crate::model::limits::{CONNECTION_LIFE_SECS, OUTBOX_SECS};
+use crate::model::socket_id::ConnectionId;
+use crate::model::time::UnixMillis;
+use crate::pusher::session::Parting;
 
 /// A session as one of its requests to receive has taken it over.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -6,12 +6,12 @@ use super::{
     ChannelKey, PageStart, SubscriberRow, SubscribersPage, Table, fault, item, number, partition,
     read, string,
 };
-use crate::error::Fault;
-use crate::limits::FANOUT_PROGRESS_SECS;
-use crate::schema::{PARTITION_KEY, SORT_KEY, TTL};
-use crate::socket_id::ConnectionId;
-use crate::task::DeliveryName;
-use crate::time::UnixMillis;
+use crate::aws::schema::{PARTITION_KEY, SORT_KEY, TTL};
+use crate::model::error::Fault;
+use crate::model::limits::FANOUT_PROGRESS_SECS;
+use crate::model::socket_id::ConnectionId;
+use crate::model::task::DeliveryName;
+use crate::model::time::UnixMillis;
 
 /// Some subscribers of a shard.
 #[derive(Debug)]

@@ -5,12 +5,12 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 
 use super::{Item, Table, fault, number, partition, string};
-use crate::error::Fault;
-use crate::limits::TURNS_KEPT_SECS;
-use crate::rate::Turns;
-use crate::schema::{PARTITION_KEY, SORT_KEY, TTL};
-use crate::socket_id::ConnectionId;
-use crate::time::UnixMillis;
+use crate::aws::schema::{PARTITION_KEY, SORT_KEY, TTL};
+use crate::model::error::Fault;
+use crate::model::limits::TURNS_KEPT_SECS;
+use crate::model::rate::Turns;
+use crate::model::socket_id::ConnectionId;
+use crate::model::time::UnixMillis;
 
 impl Table {
     /// Takes one of a connection's turns, if it is free by now; otherwise answers what is known of

@@ -6,12 +6,12 @@ use serde::Deserialize;
 
 use super::token::parse_grant;
 use super::{Table, fault, item, number, partition, read, string};
-use crate::error::Fault;
-use crate::limits::TABLE_CONCURRENCY;
-use crate::reading::{Owner, ReaderId};
-use crate::schema::{PARTITION_KEY, SORT_KEY, TTL};
-use crate::time::UnixMillis;
-use crate::token::Grant;
+use crate::aws::schema::{PARTITION_KEY, SORT_KEY, TTL};
+use crate::model::error::Fault;
+use crate::model::limits::TABLE_CONCURRENCY;
+use crate::model::reading::{Owner, ReaderId};
+use crate::model::time::UnixMillis;
+use crate::model::token::Grant;
 
 #[derive(Deserialize)]
 struct Row {

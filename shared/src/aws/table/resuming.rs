@@ -9,8 +9,8 @@ use super::subscription::{HELD_UNTIL, LIVE_FROM};
 use super::{
     ChannelKey, Subscriber, Table, conditional, conflict, fault, number, partition, read, string,
 };
-use crate::error::Fault;
-use crate::schema::{PARTITION_KEY, SORT_KEY};
+use crate::aws::schema::{PARTITION_KEY, SORT_KEY};
+use crate::model::error::Fault;
 
 /// What came of an attempt to go live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,10 +5,10 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailur
 use serde::Deserialize;
 
 use super::{Item, Table, UserKey, fault, partition, read, string};
-use crate::error::Fault;
-use crate::schema::{PARTITION_KEY, SORT_KEY};
-use crate::socket_id::ConnectionId;
-use crate::user::User;
+use crate::aws::schema::{PARTITION_KEY, SORT_KEY};
+use crate::model::error::Fault;
+use crate::model::socket_id::ConnectionId;
+use crate::model::user::User;
 
 /// As whom a connection has signed in, and what follows from it.
 #[derive(Clone, Debug, PartialEq, Eq)]

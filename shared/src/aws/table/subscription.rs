@@ -9,13 +9,13 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use serde::Deserialize;
 
 use super::{ChannelKey, Table, conditional, fault, item, number, partition, read, string};
-use crate::channel::Channel;
-use crate::error::Fault;
-use crate::hold::Hold;
-use crate::limits::{ROW_SLACK_SECS, UNSUBSCRIBED_MARK_SECS};
-use crate::schema::{PARTITION_KEY, SORT_KEY, TTL};
-use crate::socket_id::ConnectionId;
-use crate::time::UnixMillis;
+use crate::aws::schema::{PARTITION_KEY, SORT_KEY, TTL};
+use crate::model::channel::Channel;
+use crate::model::error::Fault;
+use crate::model::hold::Hold;
+use crate::model::limits::{ROW_SLACK_SECS, UNSUBSCRIBED_MARK_SECS};
+use crate::model::socket_id::ConnectionId;
+use crate::model::time::UnixMillis;
 
 /// The attribute of a subscriber's row that says from which serial on it is delivered what is
 /// published.

@@ -4,11 +4,11 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use serde::Deserialize;
 
 use super::{Table, conditional, fault, item, number, partition, read, string};
-use crate::error::Fault;
-use crate::schema::{PARTITION_KEY, SORT_KEY, TTL};
-use crate::socket_id::ConnectionId;
-use crate::time::UnixMillis;
-use crate::token::Grant;
+use crate::aws::schema::{PARTITION_KEY, SORT_KEY, TTL};
+use crate::model::error::Fault;
+use crate::model::socket_id::ConnectionId;
+use crate::model::time::UnixMillis;
+use crate::model::token::Grant;
 
 /// A token that is being issued.
 #[derive(Debug)]

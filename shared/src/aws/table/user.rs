@@ -20,12 +20,12 @@ use super::{
     partition, read, string,
 };
 use crate::aws::now;
-use crate::error::Fault;
-use crate::limits::{CONNECTION_LIFE_SECS, ROW_SLACK_SECS, WATCHLIST_MAX};
-use crate::schema::{PARTITION_KEY, SORT_KEY, TTL};
-use crate::socket_id::ConnectionId;
-use crate::time::UnixMillis;
-use crate::user::UserState;
+use crate::aws::schema::{PARTITION_KEY, SORT_KEY, TTL};
+use crate::model::error::Fault;
+use crate::model::limits::{CONNECTION_LIFE_SECS, ROW_SLACK_SECS, WATCHLIST_MAX};
+use crate::model::socket_id::ConnectionId;
+use crate::model::time::UnixMillis;
+use crate::model::user::UserState;
 
 /// Seconds that a row is kept after the last sign-in: longer than any connection in it can live, and
 /// until the reaper has told of its end.

@@ -8,11 +8,11 @@ use super::{
     Item, PageStart, SubscribersPage, Table, UserKey, conditional, fault, item, number, partition,
     read, string,
 };
-use crate::error::Fault;
-use crate::limits::ROW_SLACK_SECS;
-use crate::schema::{PARTITION_KEY, SORT_KEY, TTL};
-use crate::socket_id::ConnectionId;
-use crate::time::UnixMillis;
+use crate::aws::schema::{PARTITION_KEY, SORT_KEY, TTL};
+use crate::model::error::Fault;
+use crate::model::limits::ROW_SLACK_SECS;
+use crate::model::socket_id::ConnectionId;
+use crate::model::time::UnixMillis;
 
 /// A connection's watchlist, as it is being written.
 #[derive(Clone, Copy, Debug)]

@@ -1,0 +1,278 @@
+//! A connection's beginning: admit, greet.
+//!
+//! # The order of writes, what a half-done one leaves, and who repairs it
+//!
+//! *Admit*: (1) use the token, (2) record the connection. After (1) alone the token is spent for a
+//! connection that API Gateway then refuses: its bearer asks for another one. After (2) without an
+//! answer there is a row of a connection that never was: nothing hangs on it, and it goes by its
+//! TTL.
+//!
+//! *Displace*, when a token admits again: close each connection that it admitted before, forget it,
+//! and (last) take it off the token. Until then the token names it, and its next use does all of it
+//! again.
+
+use serde::{Deserialize, Serialize};
+
+use crate::aws::Services;
+use crate::aws::connections::{Payload, Posted};
+use crate::aws::table::{NewConnection, Recorded};
+use crate::connections::end;
+use crate::model::error::{Fault, Rejection, chain};
+use crate::model::limits::{GREETING_PATIENCE, GREETING_PAUSES};
+use crate::model::metrics::Count;
+use crate::model::reading::ReaderId;
+use crate::model::socket_id::{ConnectionId, SocketId};
+use crate::model::time::UnixMillis;
+use crate::model::token::{Grant, Token};
+use crate::pusher::frame;
+use crate::transport::reach;
+
+/// The protocol versions that are spoken. Clients of 5 and 6 (Pysher) read the frames of 7.
+const PROTOCOLS: [&str; 3] = ["5", "6", "7"];
+
+/// A client at the door. No `Debug`: it holds the token.
+pub struct Upgrade {
+    /// API Gateway's name for the connection.
+    pub id: ConnectionId,
+    /// When API Gateway took it.
+    pub connected_at: UnixMillis,
+    /// The app's key, from the path.
+    pub app_key: Option<String>,
+    /// The protocol's version, from the query.
+    pub protocol: Option<String>,
+    /// A token, when it brought one.
+    pub token: Option<String>,
+    /// Where its page is from, when it is one.
+    pub origin: Option<String>,
+}
+
+/// What is still to be said to a connection once API Gateway has let it in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Greeting {
+    id: ConnectionId,
+    /// The first frame.
+    frame: String,
+    /// Whether the connection is refused.
+    then_close: bool,
+    /// Whose place this one takes.
+    displaced: Option<Displaced>,
+}
+
+impl Greeting {
+    fn new(id: ConnectionId, frame: &[u8], then_close: bool) -> Self {
+        let frame = String::from_utf8_lossy(frame).into_owned();
+        Self {
+            id,
+            frame,
+            then_close,
+            displaced: None,
+        }
+    }
+
+    fn refuse(id: ConnectionId, rejection: &Rejection) -> Self {
+        Self::new(id, &frame::error(rejection), true)
+    }
+}
+
+/// What became of a client at the door.
+pub(crate) enum Admission {
+    /// It is in, and takes the place of these.
+    In(Option<Displaced>),
+    /// It is not let in, and has left no row.
+    Refused(Rejection),
+    /// It was over before it began.
+    Overtaken,
+}
+
+/// Admits a client, or decides how to refuse it: either way the upgrade is answered with success,
+/// since a client whose upgrade fails learns nothing and comes back for ever. `None`: it has left
+/// already. One write, and one more for a token.
+///
+/// # Errors
+/// [`Fault`]: the upgrade must fail, since nothing is known of the connection.
+pub async fn admit(
+    services: &Services,
+    upgrade: Upgrade,
+    now: UnixMillis,
+) -> Result<Option<Greeting>, Fault> {
+    let id = upgrade.id.clone();
+    Ok(match decide(services, upgrade, now).await? {
+        Admission::In(displaced) => {
+            let established = frame::established(&SocketId::of(&id));
+            let greeting = Greeting::new(id, &established, false);
+            Some(Greeting {
+                displaced,
+                ..greeting
+            })
+        }
+        Admission::Refused(rejection) => {
+            services.refused(&rejection);
+            Some(Greeting::refuse(id, &rejection))
+        }
+        Admission::Overtaken => None,
+    })
+}
+
+/// Lets a client in and records it, or does not. A refused client leaves no row. One write, and one
+/// more for a token.
+///
+/// # Errors
+/// [`Fault`]: nothing is known of the connection.
+pub(crate) async fn decide(
+    services: &Services,
+    upgrade: Upgrade,
+    now: UnixMillis,
+) -> Result<Admission, Fault> {
+    let Upgrade {
+        id,
+        connected_at,
+        app_key,
+        protocol,
+        token,
+        origin,
+    } = upgrade;
+    let Some(app) = app_key.and_then(|key| services.apps.by_key(&key)) else {
+        return Ok(Admission::Refused(Rejection::UnknownKey));
+    };
+    match protocol.as_deref() {
+        None | Some("") => return Ok(Admission::Refused(Rejection::ProtocolMissing)),
+        Some(version) if PROTOCOLS.contains(&version) => {}
+        Some(_) => return Ok(Admission::Refused(Rejection::ProtocolUnsupported)),
+    }
+    if !app.settings().admits_origin(origin.as_deref()) {
+        return Ok(Admission::Refused(Rejection::OriginRefused));
+    }
+    let mut grant = Grant::default();
+    let mut displaced = None;
+    if let Some(token) = token {
+        let digest = match Token::parse(&token) {
+            Ok(token) => token.digest(),
+            Err(rejection) => return Ok(Admission::Refused(rejection)),
+        };
+        let table = &services.table;
+        let Some(used) = table.use_token(&digest, app.id(), &id, now).await? else {
+            return Ok(Admission::Refused(Rejection::TokenRefused));
+        };
+        grant = used.grant;
+        displaced = Displaced::of(app.id(), digest, used.displaced);
+    }
+    let expires_at = connected_at.plus_secs(services.lives.connection_secs);
+    let new = NewConnection {
+        id: &id,
+        app_id: app.id(),
+        connected_at,
+        expires_at,
+        due_at: services
+            .lives
+            .first_due(id.transport(), app.settings(), connected_at, expires_at),
+        grant: &grant,
+    };
+    Ok(match services.table.record_connection(new).await? {
+        Recorded::Overtaken => Admission::Overtaken,
+        Recorded::Yes => {
+            services.metrics.add(Count::Connections, 1);
+            Admission::In(displaced)
+        }
+    })
+}
+
+/// Says to a connection what its admission came to: after its `$connect` was answered, because
+/// API Gateway has no such connection until then. Repeats a 410 for some seconds; a 410 here
+/// never removes anything, because the connection may be about to appear.
+pub async fn greet(services: &Services, greeting: Greeting, now: UnixMillis) {
+    let Greeting {
+        id,
+        frame,
+        then_close,
+        displaced,
+    } = greeting;
+    let payload = Payload::from(bytes::Bytes::from(frame));
+    let (mut pause, longest) = GREETING_PAUSES;
+    let started = tokio::time::Instant::now();
+    loop {
+        match services.connections.post(&id, &payload).await {
+            Posted::Delivered => break,
+            Posted::Gone | Posted::Throttled if started.elapsed() < GREETING_PATIENCE => {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(longest);
+            }
+            Posted::Gone => {
+                tracing::info!(connection_id = %id, "left before it was greeted");
+                break;
+            }
+            Posted::Throttled => {
+                tracing::warn!(connection_id = %id, "not greeted: throttled");
+                break;
+            }
+            Posted::Failed(fault) => {
+                tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "not greeted");
+                break;
+            }
+        }
+    }
+    if then_close {
+        end::close(services, &id, None).await;
+    }
+    if let Some(displaced) = displaced {
+        displaced.end(services, Ending::Forget, now).await;
+    }
+    services.tell_webhooks().await;
+}
+
+/// Those that a token has admitted before, and whose place another one takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Displaced {
+    app_id: String,
+    token_digest: String,
+    ids: Vec<ConnectionId>,
+}
+
+impl Displaced {
+    /// `None`: there is nobody.
+    pub(crate) fn of(app_id: &str, token_digest: String, ids: Vec<ConnectionId>) -> Option<Self> {
+        (!ids.is_empty()).then(|| Self {
+            app_id: app_id.to_owned(),
+            token_digest,
+            ids,
+        })
+    }
+
+    /// Ends them all. The token forgets them last, so that what fails here is done by its next use.
+    pub(crate) async fn end(self, services: &Services, ending: Ending, now: UnixMillis) {
+        for id in &self.ids {
+            let ended = match (ReaderId::of(id), ending) {
+                (Some(reader), _) => services.table.end_reader(&self.app_id, &reader).await,
+                (None, _) => match (reach::close(services, id, None).await, ending) {
+                    (Ok(()), Ending::Forget) => end::forget(services, id, now).await,
+                    (Ok(()), Ending::Abandon) => end::abandon(services, id, now).await,
+                    (Err(fault), _) => Err(fault),
+                },
+            };
+            if let Err(fault) = ended {
+                tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "displaced connection not forgotten");
+                return;
+            }
+        }
+        let released = services
+            .table
+            .release_token(&self.token_digest, &self.ids)
+            .await;
+        if let Err(fault) = released {
+            tracing::error!(
+                error_type = fault.error_type(),
+                error = chain(&fault),
+                "token not released"
+            );
+        }
+    }
+}
+
+/// What becomes of a connection whose place another one takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// It is closed and forgotten.
+    Forget,
+    /// It is closed, and forgotten by its `$disconnect` or the reaper: for those who know of readers
+    /// alone.
+    Abandon,
+}

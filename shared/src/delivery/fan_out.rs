@@ -1,0 +1,391 @@
+//! Fan-out: one frame to every subscriber of a channel, by whoever publishes it ([`fan_out`]) or, on a
+//! large channel, shard by shard by workers (`deliver_to_shard`). `dispatch.rs` says which.
+//!
+//! Recipients stream from the table's pages while posts are in flight. Each recipient stands for
+//! itself: one that is gone is reaped (beyond some, by the reaper), one that stays throttled is closed, one that fails is
+//! counted, and none of them costs another its copy.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::pacer::Pacer;
+use crate::aws::connections::{Payload, Posted};
+use crate::aws::table::{
+    ChannelKey, Correction, PageStart, Subscriber, SubscriberRow, SubscribersPage,
+};
+use crate::aws::{self, Services};
+use crate::connections::end;
+use crate::model::error::{Fault, chain};
+use crate::model::limits::{POST_CONCURRENCY, REAPED_INLINE_MAX, THROTTLE_PAUSES};
+use crate::model::metrics::{Count, Timing};
+use crate::model::socket_id::{ConnectionId, SocketId};
+use crate::model::task::DeliveryName;
+use crate::model::time::UnixMillis;
+use crate::transport::reach;
+
+/// A publication on its way to a channel's subscribers.
+pub struct FanOut<'a> {
+    /// The channel.
+    pub of: &'a ChannelKey,
+    /// How many shards its subscribers are in.
+    pub shards: u32,
+    /// How many subscribers were counted.
+    pub subscribers: u64,
+    /// The serial of a publication that is in the log. Who is reading it from there is passed over.
+    pub serial: Option<u64>,
+    /// The frame.
+    pub payload: Payload,
+    /// The socket that is left out.
+    pub except: Option<&'a SocketId>,
+}
+
+/// What became of a frame for one recipient.
+#[derive(Debug)]
+pub enum Recipient {
+    /// It has it.
+    Served,
+    /// There is no such connection any more, or it was closed because it takes nothing in.
+    Gone,
+    /// It may or may not have it.
+    Failed(Fault),
+}
+
+/// How many recipients came to what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Have it.
+    pub served: u64,
+    /// Were gone, and are removed.
+    pub gone: u64,
+    /// May or may not have it, or could not be read.
+    pub failed: u64,
+}
+
+impl Tally {
+    const fn met(&self) -> u64 {
+        self.served + self.gone + self.failed
+    }
+
+    fn with(mut self, recipient: &Recipient) -> Self {
+        match recipient {
+            Recipient::Served => self.served += 1,
+            Recipient::Gone => self.gone += 1,
+            Recipient::Failed(_) => self.failed += 1,
+        }
+        self
+    }
+}
+
+impl std::ops::Add for Tally {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            served: self.served + other.served,
+            gone: self.gone + other.gone,
+            failed: self.failed + other.failed,
+        }
+    }
+}
+
+/// Posts of one frame.
+pub(super) struct Posting<'a> {
+    pub(super) services: &'a Services,
+    pub(super) of: &'a ChannelKey,
+    pub(super) payload: &'a Payload,
+    /// What they are paced by, if they are.
+    pub(super) pacer: Option<&'a Pacer>,
+    /// How many were found gone and forgotten.
+    pub(super) reaped: &'a AtomicUsize,
+    pub(super) now: UnixMillis,
+}
+
+impl Posting<'_> {
+    /// Waits until a post may be begun.
+    pub(super) async fn turn(&self) {
+        if let Some(pacer) = self.pacer {
+            pacer.turn().await;
+        }
+    }
+}
+
+/// Delivers a frame to every live subscriber: at most once each, repeated only where it was
+/// provably not processed. One query a shard and megabyte, one post a subscriber.
+pub async fn fan_out(services: &Services, fan_out: FanOut<'_>, now: UnixMillis) -> Tally {
+    let FanOut {
+        of,
+        shards,
+        subscribers,
+        serial,
+        ref payload,
+        except,
+    } = fan_out;
+    // The sender, the expired and those who read the log are met, but get nothing.
+    let mut passed_over = 0_u64;
+    let wanted = recipients(services, of, shards).filter_map(|found| {
+        let wanted = match found {
+            Ok((_, row)) if is_passed_over(&row, serial, except, now) => {
+                passed_over += 1;
+                None
+            }
+            found => Some(found),
+        };
+        std::future::ready(wanted)
+    });
+    let posting = Posting {
+        services,
+        of,
+        payload,
+        pacer: None,
+        reaped: &AtomicUsize::new(0),
+        now,
+    };
+    let started = Instant::now();
+    let tally = serve_all(&posting, wanted).await;
+    services
+        .metrics
+        .took(Timing::FanOutMillis, started.elapsed());
+    if tally.met() + passed_over == 0 && subscribers > 0 {
+        let correction = Correction {
+            seen: subscribers,
+            at: now,
+        };
+        none_left(services, of, correction).await;
+    }
+    tally
+}
+
+/// Notes how long a publication has taken to come to its last subscriber.
+pub(super) fn arrived(services: &Services, name: DeliveryName, published_at: UnixMillis) {
+    if name.serial().is_some() {
+        let lag = Duration::from_millis(aws::now().millis_since(published_at));
+        services.metrics.took(Timing::DeliveryLagMillis, lag);
+    }
+}
+
+/// Whether a frame is not for a subscriber: one that has expired, one that reads the log, which has
+/// what has a serial, or the sender.
+pub(super) fn is_passed_over(
+    row: &SubscriberRow,
+    serial: Option<u64>,
+    except: Option<&SocketId>,
+    now: UnixMillis,
+) -> bool {
+    row.expires_at <= now
+        || serial.is_some_and(|serial| row.hold.keeps_back(serial, now))
+        || except.is_some_and(|socket_id| *socket_id == SocketId::of(&row.id))
+}
+
+/// Corrects the count of a channel that nobody was found on.
+pub(super) async fn none_left(services: &Services, of: &ChannelKey, correction: Correction) {
+    match services.table.correct_count(of, correction).await {
+        Ok(vacated_at) => services.vacated(of, vacated_at),
+        Err(fault) => {
+            tracing::warn!(channel = %of.channel, error_type = fault.error_type(), error = chain(&fault), "count left too high");
+        }
+    }
+}
+
+/// Every live subscriber of a channel, with its shard: one query a shard and megabyte.
+///
+/// # Errors
+/// [`Fault`].
+pub async fn subscribers(
+    services: &Services,
+    of: &ChannelKey,
+    shards: u32,
+    now: UnixMillis,
+) -> Result<Vec<(u32, SubscriberRow)>, Fault> {
+    recipients(services, of, shards)
+        .try_filter(|(_, row)| std::future::ready(row.expires_at > now))
+        .try_collect()
+        .await
+}
+
+/// Delivers a frame to subscribers that were read already, as [`fan_out`] does: one post each.
+pub async fn deliver(
+    services: &Services,
+    of: &ChannelKey,
+    subscribers: Vec<(u32, SubscriberRow)>,
+    payload: &Payload,
+    now: UnixMillis,
+) -> Tally {
+    let subscribers = stream::iter(subscribers).map(Ok);
+    let posting = Posting {
+        services,
+        of,
+        payload,
+        pacer: None,
+        reaped: &AtomicUsize::new(0),
+        now,
+    };
+    serve_all(&posting, subscribers).await
+}
+
+/// Delivers to each, so many at once, and begins them in their order.
+pub(super) async fn serve_all(
+    posting: &Posting<'_>,
+    found: impl stream::Stream<Item = Result<(u32, SubscriberRow), Fault>>,
+) -> Tally {
+    let posts = found
+        .map(|found| async move {
+            match found {
+                Ok((shard, row)) => serve(posting, shard, &row.id).await,
+                Err(fault) => {
+                    tracing::error!(channel = %posting.of.channel, error_type = fault.error_type(), error = chain(&fault), "subscribers not read");
+                    Recipient::Failed(fault)
+                }
+            }
+        })
+        .buffer_unordered(POST_CONCURRENCY);
+    let tally = posts
+        .fold(Tally::default(), |tally, recipient| {
+            std::future::ready(tally.with(&recipient))
+        })
+        .await;
+    let metrics = &posting.services.metrics;
+    metrics.add(Count::Deliveries, tally.served);
+    tally
+}
+
+/// All subscribers, shard after shard and page after page. A page that cannot be read ends its
+/// shard with a fault.
+fn recipients<'a>(
+    services: &'a Services,
+    of: &'a ChannelKey,
+    shards: u32,
+) -> impl stream::Stream<Item = Result<(u32, SubscriberRow), Fault>> + 'a {
+    stream::iter(0..shards).flat_map(move |shard| {
+        page_by_page(move |start| services.table.subscribers(of, shard, start))
+            .map(move |row| row.map(|row| (shard, row)))
+    })
+}
+
+/// All rows that are read a page at a time. A page that cannot be read ends them with a fault.
+pub(crate) fn page_by_page<'a, F>(
+    read: impl Fn(Option<PageStart>) -> F + 'a,
+) -> impl stream::Stream<Item = Result<SubscriberRow, Fault>> + 'a
+where
+    F: Future<Output = Result<SubscribersPage, Fault>> + 'a,
+{
+    let pages = stream::unfold(Some(None), move |at| {
+        let page = at.map(&read);
+        async move {
+            match page?.await {
+                Ok(page) => {
+                    let rows: Vec<_> = page.subscribers.into_iter().map(Ok).collect();
+                    Some((rows, page.next.map(Some)))
+                }
+                Err(fault) => Some((vec![Err(fault)], None)),
+            }
+        }
+    });
+    pages.flat_map(stream::iter)
+}
+
+/// Delivers to one subscriber and tidies up behind it.
+async fn serve(posting: &Posting<'_>, shard: u32, id: &ConnectionId) -> Recipient {
+    let &Posting {
+        services,
+        of,
+        payload,
+        pacer,
+        reaped,
+        now,
+    } = posting;
+    let recipient = match post_patiently(services, id, payload, pacer).await {
+        Posted::Delivered => Recipient::Served,
+        Posted::Gone => Recipient::Gone,
+        Posted::Failed(fault) => Recipient::Failed(fault),
+        Posted::Throttled => dropped(services, id, now).await,
+    };
+    match &recipient {
+        Recipient::Served => {}
+        Recipient::Gone => {
+            let subscriber = Subscriber { of, shard, id };
+            let inline = reaped.fetch_add(1, Ordering::Relaxed) < REAPED_INLINE_MAX;
+            let forgotten = if inline {
+                end::reap(services, subscriber, now).await
+            } else {
+                end::abandon_subscriber(services, subscriber, now).await
+            };
+            if let Err(fault) = forgotten {
+                tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "gone but not reaped");
+            }
+        }
+        Recipient::Failed(fault) => {
+            tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(fault), "not delivered");
+        }
+    }
+    recipient
+}
+
+/// Closes a connection that takes nothing in.
+async fn dropped(services: &Services, id: &ConnectionId, now: UnixMillis) -> Recipient {
+    match end::drop_connection(services, id, None, now).await {
+        Ok(()) => Recipient::Gone,
+        Err(fault) => Recipient::Failed(fault),
+    }
+}
+
+/// Delivers a frame to one connection: at most once. One that is still throttled after all pauses is
+/// closed and forgotten, because to skip a frame silently is worse.
+pub async fn deliver_to(
+    services: &Services,
+    id: &ConnectionId,
+    payload: &Payload,
+    now: UnixMillis,
+) -> Recipient {
+    match post_patiently(services, id, payload, None).await {
+        Posted::Delivered => Recipient::Served,
+        Posted::Gone => Recipient::Gone,
+        Posted::Failed(fault) => Recipient::Failed(fault),
+        Posted::Throttled => dropped(services, id, now).await,
+    }
+}
+
+/// Posts a frame to one connection: at most once. One that is still throttled after all pauses is
+/// closed and counts as gone; to forget it is up to the caller.
+pub(crate) async fn post_to(
+    services: &Services,
+    id: &ConnectionId,
+    payload: &Payload,
+) -> Recipient {
+    match post_patiently(services, id, payload, None).await {
+        Posted::Delivered => Recipient::Served,
+        Posted::Gone => Recipient::Gone,
+        Posted::Failed(fault) => Recipient::Failed(fault),
+        Posted::Throttled => {
+            end::close(services, id, None).await;
+            Recipient::Gone
+        }
+    }
+}
+
+/// A post answered 429 was not processed and is repeated, each connection at its own pace: one slow
+/// client's full buffer is a 429, too.
+async fn post_patiently(
+    services: &Services,
+    id: &ConnectionId,
+    payload: &Payload,
+    pacer: Option<&Pacer>,
+) -> Posted {
+    let mut pauses = THROTTLE_PAUSES.iter();
+    loop {
+        let posted = reach::post(services, id, payload).await;
+        let (Posted::Throttled, Some(pause)) = (&posted, pauses.next()) else {
+            if matches!(posted, Posted::Throttled) {
+                tracing::warn!(connection_id = %id, "closed: it stays throttled");
+            }
+            return posted;
+        };
+        // Spread over half to one and a half of the pause, lest all come back at once.
+        let spread = getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX));
+        tokio::time::sleep(pause.mul_f64(0.5 + spread)).await;
+        if let Some(pacer) = pacer {
+            pacer.turn().await;
+        }
+    }
+}

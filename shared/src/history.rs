@@ -1,0 +1,6 @@
+//! What was published before: reading the log, and showing it to polls, streams and sockets that resume.
+
+pub mod follow;
+pub mod log_reader;
+pub(crate) mod resume;
+pub mod stream;

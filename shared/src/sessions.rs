@@ -1,0 +1,3 @@
+//! Sessions of the HTTP transports: connections without a socket, which fetch their frames.
+
+pub mod reader;

@@ -1,0 +1,3 @@
+//! Issuing tokens. How one is used, the admission of connections and of readers says.
+
+pub mod issue;

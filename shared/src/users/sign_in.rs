@@ -1,0 +1,408 @@
+//! Users: signing in, and telling those who watch a user that it comes online and goes.
+//!
+//! # The order of writes, what a half-done one leaves, and who repairs it
+//!
+//! *Sign in*: (1) bind the connection to the user, in the connection's own row; if it watches others
+//! (2) note whom, (3) a row for it with each of them; (4) the connection in its user's row, with the
+//! lease on what is to be told; (5) the answer, (6) what the watchers are told, and whom this one
+//! watches, (7) the lease is given back with what was told. Without watchlists there are (1), (4)
+//! and (5) alone.
+//!
+//! After (1) the connection may join its user's channel, and can be no other user; who was not answered
+//! signs in again, which does all of it again. After (2) and (3) it hears of those it watches. From (1)
+//! on its end finds everything. After (4) the user is online for all who look; a lease that nobody gives
+//! back ends by itself, and with it the user is in the index of what falls due: the reaper tells what was
+//! not told, and so does whoever comes or goes after the lease has ended. It sees that the lease was never
+//! given back, so that something may have been told and not noted, and tells once more how it is now.
+//!
+//! *Leave*: (1) the connection off its user's row, with the lease; (2) the rows with those it watched,
+//! (3) the note of them; (4) what the watchers are told, (5) the lease. The connection's row says what is
+//! to be done until long after, so repeating it finishes what a crash left.
+//!
+//! Only a sign-in that dies while its connection ends leaves the user online there, until that connection
+//! would have expired.
+//!
+//! What is told follows from the user's row and never from the operation: the holder of the lease
+//! compares what is there with what was last told, tells the difference, and looks again before it
+//! gives the lease back. One that signs in and watches has its rows with the others before it looks at
+//! them, so it misses nobody; and because one of them may be told of while its own look is on its way,
+//! it looks again after it was told, until nothing is new. So the last word is the state.
+
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use tokio::time::Instant;
+
+use crate::aws::Services;
+use crate::aws::connections::Payload;
+use crate::aws::table::{
+    Change, ConnectionRows, Identified, LeaseOn, Released, SignedIn, SubscriberRow, UserKey,
+    UserLease, Watches,
+};
+use crate::connections::end::{self, operation_name};
+use crate::delivery::{Recipient, page_by_page, post_to};
+use crate::model::error::{Error, Fault, Rejection, chain};
+use crate::model::limits::{POST_CONCURRENCY, SETTLE_PATIENCE, WATCHLIST_LOOKS};
+use crate::model::socket_id::{ConnectionId, SocketId};
+use crate::model::time::UnixMillis;
+use crate::model::user::UserData;
+use crate::presence::lease::while_renewing;
+use crate::pusher::frame;
+use crate::pusher::signature;
+
+/// A request to sign in.
+#[derive(Debug)]
+pub struct SignIn {
+    /// `KEY:HEX`.
+    pub auth: String,
+    /// What is signed: a JSON object as a string.
+    pub user_data: String,
+}
+
+/// A sign-in that is to be answered, and what is to be told after that.
+#[derive(Debug)]
+pub struct Pending {
+    /// Whether the watchlist named too many.
+    pub watchlist_cut: bool,
+    of: UserKey,
+    lease: Option<UserLease>,
+    watched: Vec<String>,
+}
+
+/// Signs a connection in. One query and two writes. With watchlists one write more, to give the lease
+/// back in [`tell`]; for a connection that watches others one, and one for each of them. Signing in
+/// again as the same user succeeds again; a new watchlist takes the old one's place.
+///
+/// # Errors
+/// [`Rejection`]: nothing was written. [`Fault`]: it may or may not be signed in; doing it again is
+/// safe.
+pub async fn sign_in(
+    services: &Services,
+    id: &ConnectionId,
+    request: &SignIn,
+    at: UnixMillis,
+) -> Result<Pending, Error> {
+    let connection = services
+        .table
+        .connection(id, at)
+        .await?
+        .ok_or(Rejection::NotConnected)?;
+    let app = services
+        .apps
+        .by_id(&connection.app_id)
+        .ok_or(Rejection::NotConnected)?;
+    let SignIn { auth, user_data } = request;
+    if !signature::signs_in(app, &SocketId::of(id), user_data, auth) {
+        return Err(Rejection::SigninAuth.into());
+    }
+    let UserData {
+        user,
+        watchlist,
+        watchlist_cut,
+    } = UserData::parse(user_data)?;
+    if connection
+        .user()
+        .is_some_and(|other| other.id() != user.id())
+    {
+        return Err(Rejection::SigninTwice.into());
+    }
+    let announces = app.settings().watchlist;
+    let watched = if announces { watchlist } else { Vec::new() };
+    let watched_before = connection
+        .signed_in
+        .as_ref()
+        .is_some_and(|signed_in| signed_in.watches);
+    let signed_in = SignedIn {
+        app_id: connection.app_id.clone(),
+        user,
+        announces,
+        watches: watched_before || !watched.is_empty(),
+    };
+    match services.table.identify(id, &signed_in).await? {
+        Identified::Yes => {}
+        Identified::Otherwise => return Err(Rejection::SigninTwice.into()),
+        Identified::Over => return Err(Rejection::NotConnected.into()),
+    }
+    if signed_in.watches {
+        watch(services, &connection, id, &watched, watched_before, at).await?;
+    }
+    let of = signed_in.key();
+    let expires_at = connection.expires_at;
+    let change = Change::Come { id, at, expires_at };
+    let lease = if announces {
+        let op = operation_name()?;
+        services
+            .table
+            .change_and_claim_user(&of, change, &op)
+            .await?
+    } else {
+        services.table.change_user(&of, change).await?;
+        None
+    };
+    Ok(Pending {
+        watchlist_cut: announces && watchlist_cut,
+        of,
+        lease,
+        watched,
+    })
+}
+
+/// Has a connection hear of those it watches, and no more of those it watched before.
+async fn watch(
+    services: &Services,
+    connection: &ConnectionRows,
+    id: &ConnectionId,
+    watched: &[String],
+    watched_before: bool,
+    at: UnixMillis,
+) -> Result<(), Fault> {
+    let table = &services.table;
+    let app_id = connection.app_id.as_str();
+    if watched_before {
+        let mut before = table.watched_by(id).await?;
+        before.retain(|user_id| !watched.contains(user_id));
+        table.delete_watchers(app_id, id, &before).await?;
+    }
+    let watches = Watches {
+        app_id,
+        id,
+        watched,
+        expires_at: connection.expires_at,
+    };
+    if table.note_watches(watches, at).await? {
+        table.put_watchers(watches).await?;
+    }
+    Ok(())
+}
+
+/// Tells the watchers of a user what has to be told of it, and a connection that has just signed in
+/// who of those it watches is online. Two reads of all that are watched, one more whenever somebody of
+/// them has come or gone meanwhile; one query and a post for each watcher if the user has come online;
+/// one write.
+pub async fn tell(services: &Services, id: &ConnectionId, pending: Pending, now: UnixMillis) {
+    let Pending {
+        of, lease, watched, ..
+    } = pending;
+    let settled = async {
+        match lease {
+            Some(lease) => settle(services, &of, lease, now).await,
+            None => Ok(()),
+        }
+    };
+    let shown = show_watched(services, &of.app_id, id, &watched, now);
+    let (settled, shown) = tokio::join!(settled, shown);
+    for fault in [settled.err(), shown.err()].into_iter().flatten() {
+        tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "signed in, not all is told");
+    }
+}
+
+/// Tells a connection who of those it watches is online and who is not, and what has changed while it
+/// was told.
+async fn show_watched(
+    services: &Services,
+    app_id: &str,
+    id: &ConnectionId,
+    watched: &[String],
+    now: UnixMillis,
+) -> Result<(), Fault> {
+    if watched.is_empty() {
+        return Ok(());
+    }
+    let mut told: Vec<Option<bool>> = vec![None; watched.len()];
+    for _ in 0..WATCHLIST_LOOKS {
+        let online = services.table.are_online(app_id, watched, now).await?;
+        let new = |wanted: bool| -> Vec<&str> {
+            let states = told.iter().zip(&online).zip(watched);
+            states
+                .filter(|((told, online), _)| **online == wanted && **told != Some(wanted))
+                .map(|(_, user_id)| user_id.as_str())
+                .collect()
+        };
+        let (come, gone) = (new(true), new(false));
+        if come.is_empty() && gone.is_empty() {
+            return Ok(());
+        }
+        match post_to(services, id, &frame::watchlist(&come, &gone).into()).await {
+            Recipient::Served => {}
+            // Its end will find everything.
+            Recipient::Gone => return Ok(()),
+            Recipient::Failed(fault) => return Err(fault),
+        }
+        told = online.into_iter().map(Some).collect();
+    }
+    tracing::warn!(connection_id = %id, "those it watches come and go faster than it can be told");
+    Ok(())
+}
+
+/// Takes a connection that is over off its user, and off those it watched. One write; with watchlists
+/// two and, if it was the user's last, a query and a post for each watcher; if it watched others, one
+/// read and one write, and one for each of them. May be repeated, and finishes what an earlier one
+/// left.
+///
+/// # Errors
+/// [`Fault`]: some of it may be left, or not told. What is left is expired with the connection.
+pub async fn leave(
+    services: &Services,
+    id: &ConnectionId,
+    signed_in: &SignedIn,
+    now: UnixMillis,
+) -> Result<(), Fault> {
+    let of = signed_in.key();
+    let lease = go(services, &of, id, signed_in.announces).await;
+    let settled = async {
+        match lease? {
+            Some(lease) => settle(services, &of, lease, now).await,
+            None => Ok(()),
+        }
+    };
+    let unwatched = async {
+        if signed_in.watches {
+            let watched = services.table.watched_by(id).await?;
+            services
+                .table
+                .delete_watchers(&of.app_id, id, &watched)
+                .await?;
+            services.table.delete_watches(id).await?;
+        }
+        Ok(())
+    };
+    let (settled, unwatched) = tokio::join!(settled, unwatched);
+    settled.and(unwatched)
+}
+
+/// Takes a connection off its user's row.
+async fn go(
+    services: &Services,
+    of: &UserKey,
+    id: &ConnectionId,
+    announces: bool,
+) -> Result<Option<UserLease>, Fault> {
+    let change = Change::Go { id };
+    if !announces {
+        let left = services.table.change_user(of, change).await?;
+        // Its app may have got watchlists since it signed in.
+        if left.is_none_or(|state| state.announced.is_none()) {
+            return Ok(None);
+        }
+    }
+    let op = operation_name()?;
+    services.table.change_and_claim_user(of, change, &op).await
+}
+
+/// Tells a user's watchers what there is to tell until there is nothing more, and gives the lease
+/// back.
+async fn settle(
+    services: &Services,
+    of: &UserKey,
+    mut held: UserLease,
+    now: UnixMillis,
+) -> Result<(), Fault> {
+    let on = LeaseOn::User(of);
+    let started = Instant::now();
+    loop {
+        let elapsed_millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let at = UnixMillis(now.0.saturating_add(elapsed_millis));
+        let UserLease { lease, state } = held;
+        let online = state.is_online(at);
+        if state.is_untold(at) || lease.after_crash {
+            let telling = tell_watchers(services, of, online, at);
+            if while_renewing(services, on, &lease, telling)
+                .await?
+                .is_none()
+            {
+                return Ok(());
+            }
+        }
+        held = match services.table.release_user(of, lease, online).await? {
+            Released::Yes | Released::Lost => return Ok(()),
+            Released::Changed(held) => held,
+        };
+        if started.elapsed() > SETTLE_PATIENCE {
+            // The lease ends by itself, and what was told is not noted: as after a crash.
+            tracing::warn!(
+                user_id = of.user_id,
+                "comes and goes faster than it can be told"
+            );
+            return Ok(());
+        }
+    }
+}
+
+/// Takes up what somebody may have left who told of a user, if nobody else has: the reaper's part.
+///
+/// # Errors
+/// [`Fault`]: the user stays due.
+pub(crate) async fn take_up(
+    services: &Services,
+    of: &UserKey,
+    now: UnixMillis,
+) -> Result<(), Fault> {
+    let op = operation_name()?;
+    match services
+        .table
+        .change_and_claim_user(of, Change::Unknown, &op)
+        .await?
+    {
+        Some(held) => settle(services, of, held, now).await,
+        None => Ok(()),
+    }
+}
+
+/// Tells every live connection that watches a user that it has come online or gone. One query for each
+/// megabyte of them, and a post each.
+async fn tell_watchers(
+    services: &Services,
+    of: &UserKey,
+    online: bool,
+    now: UnixMillis,
+) -> Result<(), Fault> {
+    let user_id = [of.user_id.as_str()];
+    let frame = if online {
+        frame::watchlist(&user_id, &[])
+    } else {
+        frame::watchlist(&[], &user_id)
+    };
+    let payload = &Payload::from(frame);
+    let watchers = page_by_page(|start| services.table.watchers(of, start));
+    watchers
+        .try_filter(|row| std::future::ready(row.expires_at > now))
+        .map(|row| async move {
+            tell_watcher(services, of, &row?, payload, now).await;
+            Ok(())
+        })
+        .buffer_unordered(POST_CONCURRENCY)
+        .try_collect()
+        .await
+}
+
+/// Posts to one watcher. Of one that is gone only the row that led there is removed, and the reaper does
+/// the rest: to forget it all here would tell its own watchers, who may be gone, too.
+async fn tell_watcher(
+    services: &Services,
+    of: &UserKey,
+    watcher: &SubscriberRow,
+    payload: &Payload,
+    now: UnixMillis,
+) {
+    let id = &watcher.id;
+    let failed = match post_to(services, id, payload).await {
+        Recipient::Served => None,
+        Recipient::Gone => abandon(services, of, id, now).await.err(),
+        Recipient::Failed(fault) => Some(fault),
+    };
+    if let Some(fault) = failed {
+        tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "watcher not told");
+    }
+}
+
+async fn abandon(
+    services: &Services,
+    of: &UserKey,
+    id: &ConnectionId,
+    now: UnixMillis,
+) -> Result<(), Fault> {
+    end::abandon(services, id, now).await?;
+    let user_id = std::slice::from_ref(&of.user_id);
+    services
+        .table
+        .delete_watchers(&of.app_id, id, user_id)
+        .await
+}

@@ -1,0 +1,3 @@
+//! Posting webhooks to the apps' servers, again until they are taken.
+
+pub mod notifier;

@@ -1,0 +1,149 @@
+//! Doing what was left to others: the messages of the queues, which say what kind they are.
+//!
+//! Deliveries to one shard of a channel are done one after the other, each after the one before it is
+//! done: when one fails, all later ones of its group are given back with it, and come again in their
+//! order. Other groups go on.
+
+use std::collections::HashMap;
+
+use futures_util::{StreamExt as _, stream};
+use tokio::time::Instant;
+
+use crate::aws::Services;
+use crate::aws::table::ChannelKey;
+use crate::channels::counts;
+use crate::delivery::{Pacer, deliver_to_shard};
+use crate::model::error::{Fault, chain};
+use crate::model::limits::{FANOUT_BATCH_PATIENCE, TABLE_CONCURRENCY};
+use crate::model::task::{Delivery, Recount, Task};
+use crate::model::time::UnixMillis;
+
+/// A message of a queue.
+#[derive(Debug)]
+pub struct Message {
+    /// The queue's name for it.
+    pub id: String,
+    /// What it says.
+    pub body: String,
+    /// What it is in order with, in a queue that keeps an order.
+    pub group: Option<String>,
+    /// Whether it was handed out before.
+    pub is_repeated: bool,
+}
+
+/// What is left of a group: `None` for a message that is not understood.
+type Group = Vec<(String, Option<(Delivery, bool)>)>;
+
+/// Does what messages ask for, what several ask for once, and gives the ids of those that have
+/// failed: they are handed out again. With a `pacer` for the posts of deliveries.
+pub async fn perform_all(
+    services: &Services,
+    pacer: &Pacer,
+    messages: Vec<Message>,
+    now: UnixMillis,
+) -> Vec<String> {
+    let mut failed = Vec::new();
+    let mut asked: HashMap<Recount, Vec<String>> = HashMap::new();
+    let mut groups: HashMap<String, Group> = HashMap::new();
+    for Message {
+        id,
+        body,
+        group,
+        is_repeated,
+    } in messages
+    {
+        match (Task::parse(&body), group) {
+            (Ok(Task::SubscriptionCount(recount)), _) => asked.entry(recount).or_default().push(id),
+            (Ok(Task::Deliver(delivery)), group) => {
+                let group = group.unwrap_or_else(|| delivery.group());
+                let of_group = groups.entry(group).or_default();
+                of_group.push((id, Some((delivery, is_repeated))));
+            }
+            (Err(fault), group) => {
+                tracing::error!(
+                    message_id = id,
+                    error_type = fault.error_type(),
+                    error = chain(&fault),
+                    "not understood"
+                );
+                match group {
+                    Some(group) => groups.entry(group).or_default().push((id, None)),
+                    None => failed.push(id),
+                }
+            }
+        }
+    }
+    let started = Instant::now();
+    let delivering = stream::iter(groups.into_values())
+        .map(|group| deliver_group(services, pacer, group, started, now))
+        .buffer_unordered(TABLE_CONCURRENCY)
+        .collect::<Vec<_>>();
+    let telling = stream::iter(asked)
+        .map(|(recount, ids)| async move {
+            match tell(services, &recount, now).await {
+                Ok(()) => Vec::new(),
+                Err(fault) => {
+                    tracing::error!(message_ids = ?ids, error_type = fault.error_type(), error = chain(&fault), "not done");
+                    ids
+                }
+            }
+        })
+        .buffer_unordered(TABLE_CONCURRENCY)
+        .collect::<Vec<_>>();
+    let (undelivered, untold) = tokio::join!(delivering, telling);
+    services.tell_webhooks().await;
+    failed.extend(undelivered.into_iter().chain(untold).flatten());
+    failed
+}
+
+/// Delivers one after the other, as long as there is time to begin, and gives the ids of those from
+/// the first one that is not done.
+async fn deliver_group(
+    services: &Services,
+    pacer: &Pacer,
+    group: Group,
+    started: Instant,
+    now: UnixMillis,
+) -> Vec<String> {
+    let mut group = group.into_iter();
+    while let Some((id, delivery)) = group.next() {
+        let delivered = match delivery {
+            Some((delivery, is_repeated)) if started.elapsed() < FANOUT_BATCH_PATIENCE => {
+                let what = format!("{delivery:?}");
+                let delivered = deliver_to_shard(services, pacer, delivery, is_repeated, now).await;
+                delivered.inspect_err(|fault| {
+                    if matches!(fault, Fault::Overdue) {
+                        tracing::warn!(
+                            what,
+                            error_type = fault.error_type(),
+                            "delivered in part, and to be gone on with"
+                        );
+                    } else {
+                        tracing::error!(
+                            what,
+                            error_type = fault.error_type(),
+                            error = chain(fault),
+                            "not delivered"
+                        );
+                    }
+                })
+            }
+            // It was logged, or is not begun.
+            Some(_) | None => Err(Fault::Overdue),
+        };
+        if delivered.is_err() {
+            return std::iter::once(id).chain(group.map(|(id, _)| id)).collect();
+        }
+    }
+    Vec::new()
+}
+
+async fn tell(services: &Services, recount: &Recount, now: UnixMillis) -> Result<(), Fault> {
+    let Recount {
+        app_id,
+        channel,
+        put_off,
+    } = recount;
+    let of = ChannelKey::new(app_id, channel);
+    counts::announce(services, &of, put_off.as_deref(), now).await
+}
