@@ -16,6 +16,7 @@ pub mod pusher; // the protocol on the wire, pure
 pub mod sessions; // the HTTP transports
 pub mod tokens;
 pub mod transport; // reaching one connection
+mod upkeep; // small writes that many use cases share
 pub mod users;
 pub mod webhooks;
 pub mod worker; // what was left to the queues

@@ -12,11 +12,14 @@ use tokio::time::Instant;
 use crate::aws::Services;
 use crate::aws::table::ChannelKey;
 use crate::channels::counts;
-use crate::delivery::{Pacer, deliver_to_shard};
+use crate::connections::end;
+use crate::delivery::deliver_to_shard;
 use crate::model::error::{Fault, chain};
 use crate::model::limits::{FANOUT_BATCH_PATIENCE, TABLE_CONCURRENCY};
+use crate::model::socket_id::ConnectionId;
 use crate::model::task::{Delivery, Recount, Task};
 use crate::model::time::UnixMillis;
+use crate::transport::pacer::Pacer;
 
 /// A message of a queue.
 #[derive(Debug)]
@@ -44,6 +47,7 @@ pub async fn perform_all(
 ) -> Vec<String> {
     let mut failed = Vec::new();
     let mut asked: HashMap<Recount, Vec<String>> = HashMap::new();
+    let mut gone: HashMap<ConnectionId, Vec<String>> = HashMap::new();
     let mut groups: HashMap<String, Group> = HashMap::new();
     for Message {
         id,
@@ -54,6 +58,7 @@ pub async fn perform_all(
     {
         match (Task::parse(&body), group) {
             (Ok(Task::SubscriptionCount(recount)), _) => asked.entry(recount).or_default().push(id),
+            (Ok(Task::Forget(forget)), _) => gone.entry(forget.id).or_default().push(id),
             (Ok(Task::Deliver(delivery)), group) => {
                 let group = group.unwrap_or_else(|| delivery.group());
                 let of_group = groups.entry(group).or_default();
@@ -90,9 +95,26 @@ pub async fn perform_all(
         })
         .buffer_unordered(TABLE_CONCURRENCY)
         .collect::<Vec<_>>();
-    let (undelivered, untold) = tokio::join!(delivering, telling);
+    let forgetting = stream::iter(gone)
+        .map(|(connection, ids)| async move {
+            match end::forget(services, &connection, now).await {
+                Ok(()) => Vec::new(),
+                Err(fault) => {
+                    tracing::error!(connection_id = %connection, error_type = fault.error_type(), error = chain(&fault), "not forgotten");
+                    ids
+                }
+            }
+        })
+        .buffer_unordered(TABLE_CONCURRENCY)
+        .collect::<Vec<_>>();
+    let (undelivered, untold, unforgotten) = tokio::join!(delivering, telling, forgetting);
     services.tell_webhooks().await;
-    failed.extend(undelivered.into_iter().chain(untold).flatten());
+    failed.extend(
+        [undelivered, untold, unforgotten]
+            .into_iter()
+            .flatten()
+            .flatten(),
+    );
     failed
 }
 

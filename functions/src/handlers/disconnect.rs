@@ -15,7 +15,7 @@ async fn disconnect(deployment: &Deployment, event: WebSocketEvent) -> Result<An
     log::about(&context.connection_id);
     let now = context.request_time_epoch;
     let services = crate::runtime::start::services(deployment).await?;
-    let forgotten = end::forget(&services, &context.connection_id, now).await;
+    let forgotten = end::disconnected(&services, &context.connection_id, now).await;
     services.tell_webhooks().await;
     match forgotten {
         Ok(()) => Ok(Answer::OK),

@@ -7,8 +7,8 @@ use crate::events::queue::{Answer, QueueEvent};
 use crate::runtime::run::run;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use shared::config::variable::{LATER_QUEUE_URL, WEBHOOK_QUEUE_URL};
-use shared::delivery::Pacer;
 use shared::deployment::Deployment;
+use shared::transport::pacer::Pacer;
 use shared::worker;
 
 async fn perform(

@@ -66,7 +66,8 @@ pub use self::cache::{Cached, NewCached};
 pub use self::channel::{Correction, Counted, CountedOut, NextSerial, Tip};
 use self::conflict::Conflicts;
 pub use self::connection::{
-    ConnectionRows, ConnectionState, NewConnection, OwnRows, OwnSubscription, Recorded,
+    ConnectionRows, ConnectionState, Mark, NewConnection, OwnRows, OwnSubscription, Recorded,
+    Socket,
 };
 pub use self::due::{Due, DuePage};
 pub use self::lease::{Lease, LeaseOn, Released};
@@ -211,6 +212,14 @@ mod partition {
     pub(super) fn of_channel(partition: &str) -> Option<ChannelKey> {
         let (app_id, name) = partition.strip_prefix("chan/")?.split_once('/')?;
         Some(ChannelKey::new(app_id, &Channel::parse(name).ok()?))
+    }
+
+    /// The channel and the shard whose subscribers' partition this is.
+    pub(super) fn of_subscribers(partition: &str) -> Option<(ChannelKey, u32)> {
+        let (channel, shard) = partition.strip_prefix("subs/")?.rsplit_once('/')?;
+        let (app_id, name) = channel.split_once('/')?;
+        let of = ChannelKey::new(app_id, &Channel::parse(name).ok()?);
+        Some((of, shard.parse().ok()?))
     }
 
     /// The user whose row's partition this is.

@@ -26,7 +26,6 @@ use tokio::time::timeout;
 use crate::aws::Services;
 use crate::aws::connections::Payload;
 use crate::aws::table::{Audience, ChannelKey};
-use crate::connections::end::operation_name;
 use crate::delivery;
 use crate::model::channel::Kind;
 use crate::model::error::{ErrorType, Fault, chain};
@@ -35,6 +34,7 @@ use crate::model::task::{Recount, Task};
 use crate::model::time::UnixMillis;
 use crate::model::webhook::Event;
 use crate::pusher::frame;
+use crate::upkeep::operation_name;
 
 /// Times that a few subscribers are told because others tell them at the same time, before the rest
 /// is left to the queue.

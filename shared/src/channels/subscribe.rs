@@ -23,7 +23,7 @@ use crate::aws::Services;
 use crate::aws::table::{
     ChannelKey, ConnectionRows, Counted, Join, OwnPut, Subscriber, SubscriberPut, Written,
 };
-use crate::connections::end::{count_out, leave_channel, operation_name};
+use crate::channels::leave::leave_channel;
 use crate::delivery::grown;
 use crate::history::resume::Resuming;
 use crate::model::app::App;
@@ -37,6 +37,7 @@ use crate::model::time::UnixMillis;
 use crate::model::user::User;
 use crate::presence::lease::{self, Place};
 use crate::pusher::signature;
+use crate::upkeep::{count_out, operation_name};
 
 /// A request to join a channel.
 #[derive(Debug)]

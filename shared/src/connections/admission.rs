@@ -7,25 +7,23 @@
 //! answer there is a row of a connection that never was: nothing hangs on it, and it goes by its
 //! TTL.
 //!
-//! *Displace*, when a token admits again: close each connection that it admitted before, forget it,
-//! and (last) take it off the token. Until then the token names it, and its next use does all of it
-//! again.
+//! A token that admits again displaces the connections that it admitted before: see `tokens/displaced.rs`.
 
 use serde::{Deserialize, Serialize};
 
 use crate::aws::Services;
 use crate::aws::connections::{Payload, Posted};
-use crate::aws::table::{NewConnection, Recorded};
-use crate::connections::end;
+use crate::aws::table::{Mark, NewConnection, Recorded, Socket};
 use crate::model::error::{Fault, Rejection, chain};
 use crate::model::limits::{GREETING_PATIENCE, GREETING_PAUSES};
 use crate::model::metrics::Count;
-use crate::model::reading::ReaderId;
 use crate::model::socket_id::{ConnectionId, SocketId};
 use crate::model::time::UnixMillis;
 use crate::model::token::{Grant, Token};
 use crate::pusher::frame;
-use crate::transport::reach;
+use crate::tokens::displaced::Displaced;
+use crate::transport::post::close;
+use crate::upkeep::{Forgotten, mark_gone};
 
 /// The protocol versions that are spoken. Clients of 5 and 6 (Pysher) read the frames of 7.
 const PROTOCOLS: [&str; 3] = ["5", "6", "7"];
@@ -210,69 +208,14 @@ pub async fn greet(services: &Services, greeting: Greeting, now: UnixMillis) {
             }
         }
     }
-    if then_close {
-        end::close(services, &id, None).await;
+    if then_close && close(services, &id, None).await.socket == Socket::MayBeOpen {
+        let mark = Mark::MAY_BE_OPEN;
+        if let Err(fault) = mark_gone(services, &id, mark, Forgotten::ByReaper, now).await {
+            tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "refused and still open");
+        }
     }
     if let Some(displaced) = displaced {
-        displaced.end(services, Ending::Forget, now).await;
+        displaced.end(services, now).await;
     }
     services.tell_webhooks().await;
-}
-
-/// Those that a token has admitted before, and whose place another one takes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Displaced {
-    app_id: String,
-    token_digest: String,
-    ids: Vec<ConnectionId>,
-}
-
-impl Displaced {
-    /// `None`: there is nobody.
-    pub(crate) fn of(app_id: &str, token_digest: String, ids: Vec<ConnectionId>) -> Option<Self> {
-        (!ids.is_empty()).then(|| Self {
-            app_id: app_id.to_owned(),
-            token_digest,
-            ids,
-        })
-    }
-
-    /// Ends them all. The token forgets them last, so that what fails here is done by its next use.
-    pub(crate) async fn end(self, services: &Services, ending: Ending, now: UnixMillis) {
-        for id in &self.ids {
-            let ended = match (ReaderId::of(id), ending) {
-                (Some(reader), _) => services.table.end_reader(&self.app_id, &reader).await,
-                (None, _) => match (reach::close(services, id, None).await, ending) {
-                    (Ok(()), Ending::Forget) => end::forget(services, id, now).await,
-                    (Ok(()), Ending::Abandon) => end::abandon(services, id, now).await,
-                    (Err(fault), _) => Err(fault),
-                },
-            };
-            if let Err(fault) = ended {
-                tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "displaced connection not forgotten");
-                return;
-            }
-        }
-        let released = services
-            .table
-            .release_token(&self.token_digest, &self.ids)
-            .await;
-        if let Err(fault) = released {
-            tracing::error!(
-                error_type = fault.error_type(),
-                error = chain(&fault),
-                "token not released"
-            );
-        }
-    }
-}
-
-/// What becomes of a connection whose place another one takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
-    /// It is closed and forgotten.
-    Forget,
-    /// It is closed, and forgotten by its `$disconnect` or the reaper: for those who know of readers
-    /// alone.
-    Abandon,
 }

@@ -15,15 +15,16 @@ use crate::aws::connections::Payload;
 use crate::aws::schema::DUE_SHARDS;
 use crate::aws::table::{ConnectionState, Due};
 use crate::connections::end;
-use crate::delivery;
 use crate::model::error::{Fault, Rejection, chain};
 use crate::model::limits::{REAP_CONCURRENCY, REAP_PATIENCE};
 use crate::model::socket_id::ConnectionId;
 use crate::model::time::UnixMillis;
 use crate::presence::lease;
 use crate::pusher::frame;
+use crate::transport::post::{close, post};
 use crate::transport::reach;
-use crate::users::sign_in;
+use crate::upkeep::{Forgotten, mark_gone, operation_name};
+use crate::users::watchers;
 
 /// How much was done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,10 +94,10 @@ async fn see_to(services: &Services, due: &Due, now: UnixMillis) -> Result<(), F
     match due {
         Due::Connection(id) => see_to_connection(services, id, now).await,
         Due::Channel(of) => {
-            let owner = end::operation_name()?;
+            let owner = operation_name()?;
             lease::take_up(services, of, &owner, now).await
         }
-        Due::User(of) => sign_in::take_up(services, of, now).await,
+        Due::User(of) => watchers::take_up(services, of, now).await,
     }
 }
 
@@ -117,8 +118,10 @@ async fn see_to_connection(
         let reason = Rejection::AuthorizationOverdue;
         let notice = Payload::from(frame::error(&reason));
         // Whether it hears of it or not, it is closed.
-        delivery::post_to(services, id, &notice).await;
-        return end::drop_connection(services, id, Some(&reason), now).await;
+        post(services, id, &notice, None).await;
+        let mark = close(services, id, Some(&reason)).await;
+        mark_gone(services, id, mark, Forgotten::ByReaper, now).await?;
+        return end::forget(services, id, now).await;
     }
     let mut due_at = connection.expires_at;
     if overdue {

@@ -5,15 +5,15 @@ use bytes::Bytes;
 use crate::aws::Services;
 use crate::channels::counts;
 use crate::channels::subscribe::{self, Subscribe, Subscribed};
-use crate::connections::end;
-use crate::delivery::post_to;
+use crate::history::last_event::acknowledge;
 use crate::history::resume;
 use crate::model::error::{Error, Fault, Rejection, chain};
 use crate::model::socket_id::ConnectionId;
 use crate::model::time::UnixMillis;
 use crate::publishing::client_events::{self, ClientEvent};
 use crate::pusher::frame::{self, BadFrame, ClientFrame};
-use crate::transport::reply;
+use crate::transport::post;
+use crate::transport::reply::reply;
 use crate::users::sign_in::{self, SignIn};
 
 /// A text frame, as API Gateway hands it on.
@@ -53,7 +53,7 @@ pub async fn receive(services: &Services, message: Message) {
                     resuming,
                 }) => {
                     match resuming {
-                        None => reply::acknowledge(services, &id, &of, at).await,
+                        None => acknowledge(services, &id, &of, at).await,
                         Some(resuming) => resume::resume(services, &id, &of, resuming, at).await,
                     }
                     if added {
@@ -125,7 +125,7 @@ pub async fn receive(services: &Services, message: Message) {
         }
     };
     if let Some(answer) = answer {
-        reply::reply(services, &id, answer, at).await;
+        reply(services, &id, answer, at).await;
     }
     services.tell_webhooks().await;
 }
@@ -135,23 +135,23 @@ pub async fn receive(services: &Services, message: Message) {
 async fn sign_in(services: &Services, id: &ConnectionId, request: SignIn, at: UnixMillis) {
     match sign_in::sign_in(services, id, &request, at).await {
         Ok(signed_in) => {
-            reply::reply(services, id, frame::signed_in(&request.user_data), at).await;
+            reply(services, id, frame::signed_in(&request.user_data), at).await;
             if signed_in.watchlist_cut {
-                reply::reply(services, id, frame::error(&Rejection::WatchlistCut), at).await;
+                reply(services, id, frame::error(&Rejection::WatchlistCut), at).await;
             }
             sign_in::tell(services, id, signed_in, at).await;
         }
         Err(Error::Rejected(rejection)) => {
             services.refused(&rejection);
             // Whether it hears of it or not, it is closed.
-            post_to(services, id, &frame::error(&rejection).into()).await;
-            if let Err(fault) = end::drop_connection(services, id, Some(&rejection), at).await {
+            post::post(services, id, &frame::error(&rejection).into(), None).await;
+            if let Err(fault) = post::end(services, id, Some(&rejection), at).await {
                 logged(id, &fault);
             }
         }
         Err(Error::Fault(fault)) => {
             logged(id, &fault);
-            reply::reply(services, id, frame::failure(), at).await;
+            reply(services, id, frame::failure(), at).await;
         }
     }
 }

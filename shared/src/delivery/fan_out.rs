@@ -2,7 +2,7 @@
 //! large channel, shard by shard by workers (`deliver_to_shard`). `dispatch.rs` says which.
 //!
 //! Recipients stream from the table's pages while posts are in flight. Each recipient stands for
-//! itself: one that is gone is reaped (beyond some, by the reaper), one that stays throttled is closed, one that fails is
+//! itself: one that is gone is marked, one that stays throttled is closed and marked, one that fails is
 //! counted, and none of them costs another its copy.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,20 +10,20 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::pacer::Pacer;
-use crate::aws::connections::{Payload, Posted};
+use crate::aws::connections::Payload;
 use crate::aws::table::{
-    ChannelKey, Correction, PageStart, Subscriber, SubscriberRow, SubscribersPage,
+    ChannelKey, Correction, Mark, PageStart, Subscriber, SubscriberRow, SubscribersPage,
 };
 use crate::aws::{self, Services};
-use crate::connections::end;
 use crate::model::error::{Fault, chain};
-use crate::model::limits::{POST_CONCURRENCY, REAPED_INLINE_MAX, THROTTLE_PAUSES};
+use crate::model::limits::{FORGOTTEN_PROMPTLY_MAX, POST_CONCURRENCY};
 use crate::model::metrics::{Count, Timing};
 use crate::model::socket_id::{ConnectionId, SocketId};
 use crate::model::task::DeliveryName;
 use crate::model::time::UnixMillis;
-use crate::transport::reach;
+use crate::transport::pacer::Pacer;
+use crate::transport::post::{Recipient, close, post};
+use crate::upkeep::{Forgotten, mark_gone};
 
 /// A publication on its way to a channel's subscribers.
 pub struct FanOut<'a> {
@@ -41,23 +41,12 @@ pub struct FanOut<'a> {
     pub except: Option<&'a SocketId>,
 }
 
-/// What became of a frame for one recipient.
-#[derive(Debug)]
-pub enum Recipient {
-    /// It has it.
-    Served,
-    /// There is no such connection any more, or it was closed because it takes nothing in.
-    Gone,
-    /// It may or may not have it.
-    Failed(Fault),
-}
-
 /// How many recipients came to what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Have it.
     pub served: u64,
-    /// Were gone, and are removed.
+    /// Were gone, or stuck and closed, and are marked.
     pub gone: u64,
     /// May or may not have it, or could not be read.
     pub failed: u64,
@@ -71,7 +60,7 @@ impl Tally {
     fn with(mut self, recipient: &Recipient) -> Self {
         match recipient {
             Recipient::Served => self.served += 1,
-            Recipient::Gone => self.gone += 1,
+            Recipient::Gone | Recipient::Stuck => self.gone += 1,
             Recipient::Failed(_) => self.failed += 1,
         }
         self
@@ -97,8 +86,8 @@ pub(super) struct Posting<'a> {
     pub(super) payload: &'a Payload,
     /// What they are paced by, if they are.
     pub(super) pacer: Option<&'a Pacer>,
-    /// How many were found gone and forgotten.
-    pub(super) reaped: &'a AtomicUsize,
+    /// How many were found gone and marked.
+    pub(super) marked: &'a AtomicUsize,
     pub(super) now: UnixMillis,
 }
 
@@ -139,7 +128,7 @@ pub async fn fan_out(services: &Services, fan_out: FanOut<'_>, now: UnixMillis) 
         of,
         payload,
         pacer: None,
-        reaped: &AtomicUsize::new(0),
+        marked: &AtomicUsize::new(0),
         now,
     };
     let started = Instant::now();
@@ -218,7 +207,7 @@ pub async fn deliver(
         of,
         payload,
         pacer: None,
-        reaped: &AtomicUsize::new(0),
+        marked: &AtomicUsize::new(0),
         now,
     };
     serve_all(&posting, subscribers).await
@@ -285,107 +274,37 @@ where
     pages.flat_map(stream::iter)
 }
 
-/// Delivers to one subscriber and tidies up behind it.
+/// Delivers to one subscriber. One that is gone, or stuck and so closed, is marked: one write.
 async fn serve(posting: &Posting<'_>, shard: u32, id: &ConnectionId) -> Recipient {
     let &Posting {
         services,
         of,
         payload,
         pacer,
-        reaped,
+        marked,
         now,
     } = posting;
-    let recipient = match post_patiently(services, id, payload, pacer).await {
-        Posted::Delivered => Recipient::Served,
-        Posted::Gone => Recipient::Gone,
-        Posted::Failed(fault) => Recipient::Failed(fault),
-        Posted::Throttled => dropped(services, id, now).await,
-    };
-    match &recipient {
-        Recipient::Served => {}
-        Recipient::Gone => {
-            let subscriber = Subscriber { of, shard, id };
-            let inline = reaped.fetch_add(1, Ordering::Relaxed) < REAPED_INLINE_MAX;
-            let forgotten = if inline {
-                end::reap(services, subscriber, now).await
-            } else {
-                end::abandon_subscriber(services, subscriber, now).await
-            };
-            if let Err(fault) = forgotten {
-                tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "gone but not reaped");
-            }
-        }
+    let recipient = post(services, id, payload, pacer).await;
+    let mark = match &recipient {
+        Recipient::Served => return recipient,
         Recipient::Failed(fault) => {
             tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(fault), "not delivered");
+            return recipient;
         }
+        Recipient::Gone => Mark::CLOSED,
+        Recipient::Stuck => close(services, id, None).await,
+    };
+    let forgotten = if marked.fetch_add(1, Ordering::Relaxed) < FORGOTTEN_PROMPTLY_MAX {
+        Forgotten::Promptly
+    } else {
+        Forgotten::ByReaper
+    };
+    let mark = Mark {
+        met: Some(Subscriber { of, shard, id }),
+        ..mark
+    };
+    if let Err(fault) = mark_gone(services, id, mark, forgotten, now).await {
+        tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "gone and not marked");
     }
     recipient
-}
-
-/// Closes a connection that takes nothing in.
-async fn dropped(services: &Services, id: &ConnectionId, now: UnixMillis) -> Recipient {
-    match end::drop_connection(services, id, None, now).await {
-        Ok(()) => Recipient::Gone,
-        Err(fault) => Recipient::Failed(fault),
-    }
-}
-
-/// Delivers a frame to one connection: at most once. One that is still throttled after all pauses is
-/// closed and forgotten, because to skip a frame silently is worse.
-pub async fn deliver_to(
-    services: &Services,
-    id: &ConnectionId,
-    payload: &Payload,
-    now: UnixMillis,
-) -> Recipient {
-    match post_patiently(services, id, payload, None).await {
-        Posted::Delivered => Recipient::Served,
-        Posted::Gone => Recipient::Gone,
-        Posted::Failed(fault) => Recipient::Failed(fault),
-        Posted::Throttled => dropped(services, id, now).await,
-    }
-}
-
-/// Posts a frame to one connection: at most once. One that is still throttled after all pauses is
-/// closed and counts as gone; to forget it is up to the caller.
-pub(crate) async fn post_to(
-    services: &Services,
-    id: &ConnectionId,
-    payload: &Payload,
-) -> Recipient {
-    match post_patiently(services, id, payload, None).await {
-        Posted::Delivered => Recipient::Served,
-        Posted::Gone => Recipient::Gone,
-        Posted::Failed(fault) => Recipient::Failed(fault),
-        Posted::Throttled => {
-            end::close(services, id, None).await;
-            Recipient::Gone
-        }
-    }
-}
-
-/// A post answered 429 was not processed and is repeated, each connection at its own pace: one slow
-/// client's full buffer is a 429, too.
-async fn post_patiently(
-    services: &Services,
-    id: &ConnectionId,
-    payload: &Payload,
-    pacer: Option<&Pacer>,
-) -> Posted {
-    let mut pauses = THROTTLE_PAUSES.iter();
-    loop {
-        let posted = reach::post(services, id, payload).await;
-        let (Posted::Throttled, Some(pause)) = (&posted, pauses.next()) else {
-            if matches!(posted, Posted::Throttled) {
-                tracing::warn!(connection_id = %id, "closed: it stays throttled");
-            }
-            return posted;
-        };
-        // Spread over half to one and a half of the pause, lest all come back at once.
-        let spread = getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX));
-        tokio::time::sleep(pause.mul_f64(0.5 + spread)).await;
-        if let Some(pacer) = pacer {
-            pacer.turn().await;
-        }
-    }
 }

@@ -14,7 +14,6 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use tokio::time::Instant;
 
-use super::Pacer;
 use super::fan_out::{Posting, Tally, arrived, is_passed_over, none_left, serve_all};
 use crate::aws::Services;
 use crate::aws::connections::Payload;
@@ -25,6 +24,7 @@ use crate::model::metrics::Timing;
 use crate::model::socket_id::ConnectionId;
 use crate::model::task::Delivery;
 use crate::model::time::UnixMillis;
+use crate::transport::pacer::Pacer;
 
 /// Delivers a frame to every live subscriber of one shard, from where an earlier attempt has come to.
 /// A query for 500 subscribers and a post to each, one write for each page but the last; a
@@ -55,7 +55,7 @@ pub(crate) async fn deliver_to_shard(
         None
     };
     let is_resumed = after.is_some();
-    let reaped = AtomicUsize::new(0);
+    let marked = AtomicUsize::new(0);
     let (mut tally, mut met) = (Tally::default(), 0);
     let payload = Payload::from(Bytes::from(delivery.frame.clone()));
     let posting = Posting {
@@ -63,7 +63,7 @@ pub(crate) async fn deliver_to_shard(
         of,
         payload: &payload,
         pacer: Some(pacer),
-        reaped: &reaped,
+        marked: &marked,
         now,
     };
     let read = |after| read_page(services, key, after);

@@ -21,7 +21,6 @@ use uuid::Uuid;
 
 use crate::aws::Services;
 use crate::aws::table::ChannelKey;
-use crate::connections::admission::{Displaced, Ending};
 use crate::history::log_reader::{self, Read, ReadEvent};
 use crate::model::app::App;
 use crate::model::channel::Channel;
@@ -32,6 +31,7 @@ use crate::model::reading::{Asked, From, Position, ReaderId, print_after};
 use crate::model::secret::OwnKey;
 use crate::model::time::UnixMillis;
 use crate::model::token::{Grant, Token};
+use crate::tokens::displaced::Displaced;
 
 /// Where a reader begins that has nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,7 +192,7 @@ async fn granted(
         .put_reader(app.id(), &reader, &used.grant, expires_at)
         .await?;
     if let Some(displaced) = Displaced::of(app.id(), digest, used.displaced) {
-        displaced.end(services, Ending::Abandon, now).await;
+        displaced.end(services, now).await;
     }
     Ok(Granted {
         grant: used.grant,

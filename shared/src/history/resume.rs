@@ -33,6 +33,7 @@ use tokio::time::Instant;
 
 use crate::aws::Services;
 use crate::aws::table::{ChannelKey, Subscriber, Switched, Tip};
+use crate::history::last_event::last_event;
 use crate::history::log_reader::{is_expired, read_channel};
 use crate::model::app::App;
 use crate::model::error::{Fault, chain};
@@ -44,7 +45,8 @@ use crate::model::reading::Position;
 use crate::model::socket_id::ConnectionId;
 use crate::model::time::UnixMillis;
 use crate::pusher::frame;
-use crate::transport::reply::{self, reply, try_reply};
+use crate::transport::reply::{reply, try_reply};
+use crate::upkeep::spread;
 
 /// A subscription that is held until it has been shown what it has missed.
 #[derive(Debug)]
@@ -149,9 +151,7 @@ impl Reading<'_> {
 
     /// Waits for somebody else, longer each time.
     async fn wait(&mut self) {
-        // Spread, lest many that wait for the same look at the same time.
-        let spread = getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX));
-        tokio::time::sleep(self.pause.mul_f64(0.5 + spread)).await;
+        tokio::time::sleep(spread(self.pause)).await;
         self.pause = (self.pause * 2).min(RESUME_PAUSES.1);
     }
 
@@ -323,7 +323,7 @@ impl Reading<'_> {
             Ok(true) => {
                 let failed = frame::resume_failed(&of.channel, self.has, oldest);
                 if reply(services, id, failed, now).await
-                    && let Some(last) = reply::last_event(services, of, now).await
+                    && let Some(last) = last_event(services, of, now).await
                 {
                     reply(services, id, last, now).await;
                 }

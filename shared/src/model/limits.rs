@@ -227,9 +227,9 @@ pub const TABLE_CONCURRENCY: usize = 16;
 /// Posts in flight at once: beyond it a post costs more, not less (measured), and a Lambda has
 /// 1,024 file descriptors.
 pub const POST_CONCURRENCY: usize = 64;
-/// Recipients found gone that one fan-out forgets itself; it leaves the others to the reaper, so
-/// that a publication does not pay for a mass disconnect.
-pub const REAPED_INLINE_MAX: usize = 20;
+/// Connections found gone that one function leaves to a worker, at a message each; the reaper forgets the
+/// others, so that a publication does not pay for a mass disconnect.
+pub const FORGOTTEN_PROMPTLY_MAX: usize = 20;
 /// How long one attempt to post may take.
 pub const POST_TIMEOUT: Duration = Duration::from_secs(2);
 /// Pauses before a post answered 429 is repeated; then the connection is dropped.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::channel::Channel;
 use crate::model::error::Fault;
+use crate::model::socket_id::ConnectionId;
 
 pub use self::delivery::{Delivery, DeliveryName};
 
@@ -22,6 +23,15 @@ pub enum Task {
     SubscriptionCount(Recount),
     /// Deliver a frame to a shard, after those that were queued for it before.
     Deliver(Delivery),
+    /// Forget a connection that was found gone, and all that hangs on it. It may be done more than once.
+    Forget(Forget),
+}
+
+/// A connection that is to be forgotten.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Forget {
+    /// Which.
+    pub id: ConnectionId,
 }
 
 /// Those who subscribe to a channel are to be told how many they are.

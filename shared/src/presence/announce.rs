@@ -4,7 +4,7 @@
 //!
 //! (1) those who cannot come are told and taken back, (2) the changes are told to those who are
 //! there, (3) those who wait are acknowledged, (4) it is noted in the rows of the users it is about,
-//! (5) connections that were found gone are left to the reaper and taken off. What was done before a
+//! Connections that were found gone are marked. What was done before a
 //! crash and is not noted is done once more by the next holder of the lease (`attend.rs`).
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -12,8 +12,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use crate::aws::Services;
 use crate::aws::connections::Payload;
 use crate::aws::table::{ChannelKey, MemberRow, Subscriber, Told, Written};
-use crate::connections::end::{self, count_out};
-use crate::delivery::{self, Recipient};
+use crate::history::last_event::last_event;
 use crate::model::error::{Fault, Rejection, chain};
 use crate::model::limits::{POST_CONCURRENCY, TABLE_CONCURRENCY};
 use crate::model::presence::{Asked, Member, Plan};
@@ -22,14 +21,15 @@ use crate::model::socket_id::ConnectionId;
 use crate::model::time::UnixMillis;
 use crate::model::webhook::{Event, is_back};
 use crate::pusher::frame;
-use crate::transport::reply;
+use crate::transport::post::post_or_mark;
+use crate::upkeep::count_out;
 
 /// What one look at a channel came to.
 pub(crate) struct Announced {
     /// How many users are there.
     pub(crate) members: usize,
-    /// Whether somebody was found gone or was taken back, so that there is more to do.
-    pub(crate) lost_some: bool,
+    /// Whether somebody was taken back, so that there is more to do.
+    pub(crate) refused_some: bool,
 }
 
 /// Looks at who is there and tells what was not told yet. One query, a post for each that is told
@@ -56,27 +56,16 @@ pub(crate) async fn announce(
     let plan = Plan::of(&members, &of.channel, max_members, after_crash, now);
 
     for (place, rejection) in &plan.refused {
-        refuse(services, of, members[*place], rejection, answered).await?;
+        refuse(services, of, members[*place], rejection, answered, now).await?;
     }
-    let mut gone = tell_changes(services, of, &members, &plan, now).await;
-    gone.extend(acknowledge_all(services, of, &members, &plan, answered, now).await);
+    tell_changes(services, of, &members, &plan, now).await;
+    acknowledge_all(services, of, &members, &plan, answered, now).await;
     note_all(services, of, &rows, &plan).await?;
-    for (place, id) in &gone {
-        let user_id = members[*place].user.id();
-        end::abandon(services, id, now).await?;
-        services
-            .table
-            .leave_member(of, user_id, id, Written::Ever)
-            .await?;
-    }
     Ok(Announced {
         members: plan.roster.len(),
-        lost_some: !gone.is_empty() || !plan.refused.is_empty(),
+        refused_some: !plan.refused.is_empty(),
     })
 }
-
-/// A connection that was found gone, and the place of its user.
-type Gone = Vec<(usize, ConnectionId)>;
 
 /// Tells who has come and who has gone to everybody else who has been acknowledged.
 async fn tell_changes(
@@ -85,7 +74,7 @@ async fn tell_changes(
     members: &[&Member],
     plan: &Plan,
     now: UnixMillis,
-) -> Gone {
+) {
     let removed = plan.gone.iter().map(|&place| {
         let frame = frame::member_removed(&of.channel, members[place].user.id());
         (place, Payload::from(frame))
@@ -96,7 +85,7 @@ async fn tell_changes(
     });
     let news: &Vec<(usize, Payload)> = &removed.chain(added).collect();
     if news.is_empty() {
-        return Gone::new();
+        return;
     }
     let told = members
         .iter()
@@ -107,23 +96,21 @@ async fn tell_changes(
         .map(|(place, id)| async move {
             // Each hears of the changes in their order, and never of its own user.
             for (_, payload) in news.iter().filter(|(about, _)| *about != place) {
-                if !reached(services, id, payload).await {
-                    return Some((place, id.clone()));
+                if !reached(services, id, payload, now).await {
+                    return;
                 }
             }
-            None
         })
         .collect();
-    in_flight(posts).await
+    in_flight(posts).await;
 }
 
-/// Waits for posts, so many at once, and gives those that found nobody.
-async fn in_flight(posts: Vec<impl Future<Output = Option<(usize, ConnectionId)>>>) -> Gone {
+/// Waits for posts, so many at once.
+async fn in_flight(posts: Vec<impl Future<Output = ()>>) {
     stream::iter(posts)
         .buffer_unordered(POST_CONCURRENCY)
-        .filter_map(std::future::ready)
-        .collect()
-        .await
+        .for_each(std::future::ready)
+        .await;
 }
 
 /// Acknowledges those who wait, with the roster as it is now, and then with the last event of a
@@ -135,7 +122,7 @@ async fn acknowledge_all(
     plan: &Plan,
     answered: &mut Vec<Asked>,
     now: UnixMillis,
-) -> Gone {
+) {
     let refused = |place: &usize| plan.refused.iter().any(|(other, _)| other == place);
     let waiting: Vec<(usize, &Asked)> = members
         .iter()
@@ -144,43 +131,45 @@ async fn acknowledge_all(
         .flat_map(|(place, member)| member.asked.iter().map(move |asked| (place, asked)))
         .collect();
     if waiting.is_empty() {
-        return Gone::new();
+        return;
     }
     let frame = frame::subscription_succeeded(&of.channel, Some(&plan.roster));
     // Who is shown what it has missed gets the last event with that.
     let last = if waiting.iter().all(|(_, asked)| asked.resumes) {
         None
     } else {
-        reply::last_event(services, of, now).await
+        last_event(services, of, now).await
     };
     let payloads = &[Some(frame), last].map(|frame| frame.map(Payload::from));
     let posts: Vec<_> = waiting
         .iter()
-        .map(|&(place, asked)| async move {
+        .map(|&(_, asked)| async move {
             let wanted = if asked.resumes {
                 &payloads[..1]
             } else {
                 payloads
             };
             for payload in wanted.iter().flatten() {
-                if !reached(services, &asked.id, payload).await {
-                    return Some((place, asked.id.clone()));
+                if !reached(services, &asked.id, payload, now).await {
+                    return;
                 }
             }
-            None
         })
         .collect();
-    let gone = in_flight(posts).await;
+    in_flight(posts).await;
     answered.extend(waiting.into_iter().map(|(_, asked)| asked.clone()));
-    gone
 }
 
-/// Posts to one connection. `false`: it is gone, or takes nothing in and is closed.
-async fn reached(services: &Services, id: &ConnectionId, payload: &Payload) -> bool {
-    match delivery::post_to(services, id, payload).await {
-        Recipient::Served => true,
-        Recipient::Gone => false,
-        Recipient::Failed(fault) => {
+/// Posts to one connection. `false`: it is gone, or stuck and closed, and is marked.
+async fn reached(
+    services: &Services,
+    id: &ConnectionId,
+    payload: &Payload,
+    now: UnixMillis,
+) -> bool {
+    match post_or_mark(services, id, payload, now).await {
+        Ok(served) => served,
+        Err(fault) => {
             tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "not told");
             true
         }
@@ -250,10 +239,11 @@ async fn refuse(
     member: &Member,
     rejection: &Rejection,
     answered: &mut Vec<Asked>,
+    now: UnixMillis,
 ) -> Result<(), Fault> {
     let payload = Payload::from(frame::subscription_error(of.channel.as_str(), rejection));
     for asked in &member.asked {
-        reached(services, &asked.id, &payload).await;
+        reached(services, &asked.id, &payload, now).await;
         answered.push(asked.clone());
     }
     for connection in &member.connections {

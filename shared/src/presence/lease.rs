@@ -23,8 +23,6 @@
 //! change and its mark leaves a change that the next one on the channel tells; if it was a join,
 //! the connection's end takes it back, because the own row was there before.
 
-use std::time::Duration;
-
 use tokio::time::Instant;
 
 use crate::aws::Services;
@@ -35,9 +33,7 @@ use crate::model::presence::Asked;
 use crate::model::socket_id::ConnectionId;
 use crate::model::time::UnixMillis;
 use crate::presence::announce::announce;
-
-/// How often a holder that is still busy renews its lease: several times before it ends.
-const RENEWAL: Duration = Duration::from_secs(3);
+use crate::upkeep::while_renewing;
 
 /// What is to be done with a connection's place in its user's row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -259,35 +255,12 @@ async fn settle_all(
         if started.elapsed() > SETTLE_PATIENCE {
             return services.table.hand_over(of, &lease).await;
         }
-        if announced.lost_some {
+        if announced.refused_some {
             continue;
         }
         match services.table.release(of, lease, announced.members).await? {
             Released::Yes | Released::Lost => return Ok(()),
             Released::Changed(held) => lease = held,
-        }
-    }
-}
-
-/// Keeps the lease while `round` is under way. `None`: it was lost.
-pub(crate) async fn while_renewing<T>(
-    services: &Services,
-    on: LeaseOn<'_>,
-    lease: &Lease,
-    round: impl Future<Output = Result<T, Fault>>,
-) -> Result<Option<T>, Fault> {
-    tokio::pin!(round);
-    loop {
-        tokio::select! {
-            done = &mut round => return done.map(Some),
-            () = tokio::time::sleep(RENEWAL) => {}
-        }
-        match services.table.renew(on, lease).await {
-            Ok(true) => {}
-            Ok(false) => return Ok(None),
-            Err(fault) => {
-                tracing::warn!(lease = ?on, error_type = fault.error_type(), error = chain(&fault), "lease not renewed");
-            }
         }
     }
 }

@@ -11,9 +11,9 @@
 
 use crate::aws::Services;
 use crate::aws::table::{Begun, OnceKey, TakenSerial};
-use crate::connections::end::operation_name;
 use crate::model::error::{Error, Rejection, chain};
 use crate::pusher::api::{Answer, Idempotency};
+use crate::upkeep::operation_name;
 
 /// An attempt at a request that is known by its key.
 #[derive(Debug)]

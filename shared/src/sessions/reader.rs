@@ -44,8 +44,7 @@ use tokio::time::Instant;
 
 use crate::aws::table::{FrameKey, SessionRow, Taken, Waiting};
 use crate::aws::{Services, now};
-use crate::connections::admission::{self, Admission, Ending, Upgrade};
-use crate::connections::end;
+use crate::connections::admission::{self, Admission, Upgrade};
 use crate::connections::receive::{self, Message};
 use crate::model::app::App;
 use crate::model::error::{Error, Fault, Rejection, chain};
@@ -58,6 +57,7 @@ use crate::model::socket_id::{ConnectionId, SocketId};
 use crate::model::time::UnixMillis;
 use crate::pusher::frame;
 use crate::pusher::session::{Call, HEARTBEAT, OPEN, Parting, Request, Sent, line, parse_frames};
+use crate::transport::post;
 
 /// What a request of a session is answered.
 pub enum Answer {
@@ -178,7 +178,7 @@ async fn open(
     let table = &services.table;
     let session = table.open_session(id, request.number, at, ends_at).await?;
     if let Some(displaced) = displaced {
-        displaced.end(services, Ending::Forget, at).await;
+        displaced.end(services, at).await;
         services.tell_webhooks().await;
     }
     Ok(Ok(session))
@@ -253,7 +253,7 @@ impl Reader {
         let mut parting = outbox.parting;
         if parting.is_none() && self.session.ends_at <= now() {
             let now = now();
-            end::drop_connection(&self.services, &self.id, None, now).await?;
+            post::end(&self.services, &self.id, None, now).await?;
             self.services.tell_webhooks().await;
             parting = Some(Parting::new(None));
         }
@@ -403,7 +403,7 @@ impl Flow {
         }
         self.over = true;
         let (services, id) = (&self.reader.services, &self.reader.id);
-        if let Err(fault) = end::drop_connection(services, id, None, now()).await {
+        if let Err(fault) = post::end(services, id, None, now()).await {
             tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "not forgotten");
         }
         services.tell_webhooks().await;

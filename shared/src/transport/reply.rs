@@ -1,18 +1,14 @@
-//! Answers on a client's own socket.
+//! Answers to one client.
 
 use bytes::Bytes;
 
 use crate::aws::Services;
-use crate::aws::table::ChannelKey;
-use crate::connections::end;
-use crate::delivery::{Recipient, deliver_to};
 use crate::model::error::{Fault, chain};
 use crate::model::socket_id::ConnectionId;
 use crate::model::time::UnixMillis;
-use crate::model::webhook::Event;
-use crate::pusher::frame;
+use crate::transport::post::post_or_mark;
 
-/// Answers a client, and says whether it has the answer. One that is gone is forgotten: its
+/// Answers a client, and says whether it has the answer. One that is gone is marked: its
 /// `$disconnect` may have run before what was just written.
 pub async fn reply(services: &Services, id: &ConnectionId, answer: Bytes, now: UnixMillis) -> bool {
     match try_reply(services, id, answer, now).await {
@@ -24,7 +20,7 @@ pub async fn reply(services: &Services, id: &ConnectionId, answer: Bytes, now: U
     }
 }
 
-/// The same for who has to know whether it may have the answer all the same.
+/// The same for a caller who has to know whether the client may have the answer all the same.
 ///
 /// # Errors
 /// [`Fault`]: it may or may not have it.
@@ -34,62 +30,5 @@ pub(crate) async fn try_reply(
     answer: Bytes,
     now: UnixMillis,
 ) -> Result<bool, Fault> {
-    match deliver_to(services, id, &answer.into(), now).await {
-        Recipient::Served => Ok(true),
-        Recipient::Gone => {
-            if let Err(fault) = end::forget(services, id, now).await {
-                tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "gone but not forgotten");
-            }
-            Ok(false)
-        }
-        Recipient::Failed(fault) => Err(fault),
-    }
-}
-
-/// Acknowledges a subscription. On a channel that keeps its last event that event follows, or word
-/// that there is none: one read more. The subscriber's row is there by now, so whatever is published
-/// comes by itself or is what is read here, or both: a client that minds knows it by its serial.
-pub async fn acknowledge(services: &Services, id: &ConnectionId, of: &ChannelKey, now: UnixMillis) {
-    let acknowledgement = frame::subscription_succeeded(&of.channel, None);
-    if reply(services, id, acknowledgement, now).await
-        && let Some(last) = last_event(services, of, now).await
-    {
-        reply(services, id, last, now).await;
-    }
-}
-
-/// What follows the acknowledgement on a channel that keeps its last event: that event, as its
-/// subscribers got it, or word that there is none. One read, and none on any other channel.
-pub async fn last_event(services: &Services, of: &ChannelKey, now: UnixMillis) -> Option<Bytes> {
-    if !of.channel.keeps_last() {
-        return None;
-    }
-    Some(match services.table.cached(of, now).await {
-        Ok(Some(last)) => frame::publication(&of.channel, &last.name, &last.data, last.serial),
-        Ok(None) => {
-            missed(services, of, now).await;
-            frame::cache_miss(&of.channel)
-        }
-        Err(fault) => {
-            // Whoever is told of a miss asks the app's server, which is right here, too.
-            tracing::error!(channel = %of.channel, error_type = fault.error_type(), error = chain(&fault), "last event not read");
-            frame::cache_miss(&of.channel)
-        }
-    })
-}
-
-/// Has webhooks told of a miss, where one wants to know and was not told a short while ago: one write.
-async fn missed(services: &Services, of: &ChannelKey, now: UnixMillis) {
-    let channel = of.channel.clone();
-    let event = Event::CacheMiss { channel };
-    if !services.webhooks_want(of, &event) {
-        return;
-    }
-    match services.table.note_miss(of, now).await {
-        Ok(true) => services.happened(of, event),
-        Ok(false) => {}
-        Err(fault) => {
-            tracing::error!(channel = %of.channel, error_type = fault.error_type(), error = chain(&fault), "webhooks not told of a miss");
-        }
-    }
+    post_or_mark(services, id, &answer.into(), now).await
 }

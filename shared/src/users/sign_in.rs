@@ -28,25 +28,20 @@
 //! them, so it misses nobody; and because one of them may be told of while its own look is on its way,
 //! it looks again after it was told, until nothing is new. So the last word is the state.
 
-use futures_util::{StreamExt as _, TryStreamExt as _};
-use tokio::time::Instant;
-
 use crate::aws::Services;
-use crate::aws::connections::Payload;
 use crate::aws::table::{
-    Change, ConnectionRows, Identified, LeaseOn, Released, SignedIn, SubscriberRow, UserKey,
-    UserLease, Watches,
+    Change, ConnectionRows, Identified, SignedIn, UserKey, UserLease, Watches,
 };
-use crate::connections::end::{self, operation_name};
-use crate::delivery::{Recipient, page_by_page, post_to};
 use crate::model::error::{Error, Fault, Rejection, chain};
-use crate::model::limits::{POST_CONCURRENCY, SETTLE_PATIENCE, WATCHLIST_LOOKS};
+use crate::model::limits::WATCHLIST_LOOKS;
 use crate::model::socket_id::{ConnectionId, SocketId};
 use crate::model::time::UnixMillis;
 use crate::model::user::UserData;
-use crate::presence::lease::while_renewing;
 use crate::pusher::frame;
 use crate::pusher::signature;
+use crate::transport::post::post_or_mark;
+use crate::upkeep::operation_name;
+use crate::users::watchers::settle;
 
 /// A request to sign in.
 #[derive(Debug)]
@@ -220,189 +215,13 @@ async fn show_watched(
         if come.is_empty() && gone.is_empty() {
             return Ok(());
         }
-        match post_to(services, id, &frame::watchlist(&come, &gone).into()).await {
-            Recipient::Served => {}
+        let frame = frame::watchlist(&come, &gone).into();
+        if !post_or_mark(services, id, &frame, now).await? {
             // Its end will find everything.
-            Recipient::Gone => return Ok(()),
-            Recipient::Failed(fault) => return Err(fault),
+            return Ok(());
         }
         told = online.into_iter().map(Some).collect();
     }
     tracing::warn!(connection_id = %id, "those it watches come and go faster than it can be told");
     Ok(())
-}
-
-/// Takes a connection that is over off its user, and off those it watched. One write; with watchlists
-/// two and, if it was the user's last, a query and a post for each watcher; if it watched others, one
-/// read and one write, and one for each of them. May be repeated, and finishes what an earlier one
-/// left.
-///
-/// # Errors
-/// [`Fault`]: some of it may be left, or not told. What is left is expired with the connection.
-pub async fn leave(
-    services: &Services,
-    id: &ConnectionId,
-    signed_in: &SignedIn,
-    now: UnixMillis,
-) -> Result<(), Fault> {
-    let of = signed_in.key();
-    let lease = go(services, &of, id, signed_in.announces).await;
-    let settled = async {
-        match lease? {
-            Some(lease) => settle(services, &of, lease, now).await,
-            None => Ok(()),
-        }
-    };
-    let unwatched = async {
-        if signed_in.watches {
-            let watched = services.table.watched_by(id).await?;
-            services
-                .table
-                .delete_watchers(&of.app_id, id, &watched)
-                .await?;
-            services.table.delete_watches(id).await?;
-        }
-        Ok(())
-    };
-    let (settled, unwatched) = tokio::join!(settled, unwatched);
-    settled.and(unwatched)
-}
-
-/// Takes a connection off its user's row.
-async fn go(
-    services: &Services,
-    of: &UserKey,
-    id: &ConnectionId,
-    announces: bool,
-) -> Result<Option<UserLease>, Fault> {
-    let change = Change::Go { id };
-    if !announces {
-        let left = services.table.change_user(of, change).await?;
-        // Its app may have got watchlists since it signed in.
-        if left.is_none_or(|state| state.announced.is_none()) {
-            return Ok(None);
-        }
-    }
-    let op = operation_name()?;
-    services.table.change_and_claim_user(of, change, &op).await
-}
-
-/// Tells a user's watchers what there is to tell until there is nothing more, and gives the lease
-/// back.
-async fn settle(
-    services: &Services,
-    of: &UserKey,
-    mut held: UserLease,
-    now: UnixMillis,
-) -> Result<(), Fault> {
-    let on = LeaseOn::User(of);
-    let started = Instant::now();
-    loop {
-        let elapsed_millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let at = UnixMillis(now.0.saturating_add(elapsed_millis));
-        let UserLease { lease, state } = held;
-        let online = state.is_online(at);
-        if state.is_untold(at) || lease.after_crash {
-            let telling = tell_watchers(services, of, online, at);
-            if while_renewing(services, on, &lease, telling)
-                .await?
-                .is_none()
-            {
-                return Ok(());
-            }
-        }
-        held = match services.table.release_user(of, lease, online).await? {
-            Released::Yes | Released::Lost => return Ok(()),
-            Released::Changed(held) => held,
-        };
-        if started.elapsed() > SETTLE_PATIENCE {
-            // The lease ends by itself, and what was told is not noted: as after a crash.
-            tracing::warn!(
-                user_id = of.user_id,
-                "comes and goes faster than it can be told"
-            );
-            return Ok(());
-        }
-    }
-}
-
-/// Takes up what somebody may have left who told of a user, if nobody else has: the reaper's part.
-///
-/// # Errors
-/// [`Fault`]: the user stays due.
-pub(crate) async fn take_up(
-    services: &Services,
-    of: &UserKey,
-    now: UnixMillis,
-) -> Result<(), Fault> {
-    let op = operation_name()?;
-    match services
-        .table
-        .change_and_claim_user(of, Change::Unknown, &op)
-        .await?
-    {
-        Some(held) => settle(services, of, held, now).await,
-        None => Ok(()),
-    }
-}
-
-/// Tells every live connection that watches a user that it has come online or gone. One query for each
-/// megabyte of them, and a post each.
-async fn tell_watchers(
-    services: &Services,
-    of: &UserKey,
-    online: bool,
-    now: UnixMillis,
-) -> Result<(), Fault> {
-    let user_id = [of.user_id.as_str()];
-    let frame = if online {
-        frame::watchlist(&user_id, &[])
-    } else {
-        frame::watchlist(&[], &user_id)
-    };
-    let payload = &Payload::from(frame);
-    let watchers = page_by_page(|start| services.table.watchers(of, start));
-    watchers
-        .try_filter(|row| std::future::ready(row.expires_at > now))
-        .map(|row| async move {
-            tell_watcher(services, of, &row?, payload, now).await;
-            Ok(())
-        })
-        .buffer_unordered(POST_CONCURRENCY)
-        .try_collect()
-        .await
-}
-
-/// Posts to one watcher. Of one that is gone only the row that led there is removed, and the reaper does
-/// the rest: to forget it all here would tell its own watchers, who may be gone, too.
-async fn tell_watcher(
-    services: &Services,
-    of: &UserKey,
-    watcher: &SubscriberRow,
-    payload: &Payload,
-    now: UnixMillis,
-) {
-    let id = &watcher.id;
-    let failed = match post_to(services, id, payload).await {
-        Recipient::Served => None,
-        Recipient::Gone => abandon(services, of, id, now).await.err(),
-        Recipient::Failed(fault) => Some(fault),
-    };
-    if let Some(fault) = failed {
-        tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "watcher not told");
-    }
-}
-
-async fn abandon(
-    services: &Services,
-    of: &UserKey,
-    id: &ConnectionId,
-    now: UnixMillis,
-) -> Result<(), Fault> {
-    end::abandon(services, id, now).await?;
-    let user_id = std::slice::from_ref(&of.user_id);
-    services
-        .table
-        .delete_watchers(&of.app_id, id, user_id)
-        .await
 }

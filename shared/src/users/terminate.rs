@@ -2,33 +2,33 @@
 //!
 //! # The order of writes, what a half-done one leaves, and who repairs it
 //!
-//! The readers of the user's tokens are ended first. For each connection on which the user is signed in: (1) it is told why, (2) it is closed, (3) it is
-//! forgotten (see `lifecycle.rs`). What a crash leaves is found by the same call again; and a
-//! connection that is closed and not forgotten is forgotten by its `$disconnect`, by whoever posts to
-//! it next, or by the reaper.
+//! 1. End the readers of the user's tokens.
+//! 2. For each connection on which the user is signed in: tell it why, close it, and mark it.
+//!
+//! After a crash the same call finds what is left. A connection that is marked is forgotten by a worker or
+//! the reaper, which closes it first if it could not be closed here.
 
 use futures_util::{StreamExt as _, stream};
 
 use crate::aws::Services;
 use crate::aws::connections::Payload;
-use crate::aws::table::UserKey;
-use crate::connections::end;
-use crate::delivery;
+use crate::aws::table::{Mark, UserKey};
 use crate::model::error::{Fault, Rejection};
-use crate::model::limits::{POST_CONCURRENCY, REAPED_INLINE_MAX};
+use crate::model::limits::{FORGOTTEN_PROMPTLY_MAX, POST_CONCURRENCY};
 use crate::model::reading;
 use crate::model::socket_id::ConnectionId;
 use crate::model::time::UnixMillis;
 use crate::pusher::frame;
+use crate::transport::post::post;
 use crate::transport::reach;
+use crate::upkeep::{Forgotten, mark_gone};
 
 /// Ends all connections on which a user is signed in, and all streams and polls that a token with its
-/// id has opened. One read and one query, and a write for each reader; for each connection a post, a close,
-/// and what [`end::forget`] costs. Of a user who is signed in on more than 20 the others are
-/// closed and left to the reaper, at one write each.
+/// id has opened. One read and one query, and a write for each reader; for each connection a post, a
+/// request to close it and a write. Workers forget the first 20, at a message each, the reaper the others.
 ///
 /// # Errors
-/// [`Fault`]: some may still be open, or not be forgotten; doing it again is safe.
+/// [`Fault`]: some may still be open; doing it again is safe.
 pub async fn terminate(services: &Services, of: &UserKey, now: UnixMillis) -> Result<(), Fault> {
     let owner = reading::owner(&of.user_id);
     services.table.end_readers(&of.app_id, owner).await?;
@@ -43,7 +43,12 @@ pub async fn terminate(services: &Services, of: &UserKey, now: UnixMillis) -> Re
     let ends: Vec<_> = live
         .enumerate()
         .map(|(place, (id, _))| async move {
-            end(services, &id, notice, place < REAPED_INLINE_MAX, now).await
+            let forgotten = if place < FORGOTTEN_PROMPTLY_MAX {
+                Forgotten::Promptly
+            } else {
+                Forgotten::ByReaper
+            };
+            end(services, &id, notice, forgotten, now).await
         })
         .collect();
     let results: Vec<Result<(), Fault>> = stream::iter(ends)
@@ -57,16 +62,16 @@ async fn end(
     services: &Services,
     id: &ConnectionId,
     notice: &Payload,
-    forgets: bool,
+    forgotten: Forgotten,
     now: UnixMillis,
 ) -> Result<(), Fault> {
     // Whether it hears of it or not, it is closed.
-    delivery::post_to(services, id, notice).await;
-    // One that may still be open stays the user's, so that it is found again.
-    reach::close(services, id, Some(&Rejection::Terminated)).await?;
-    if forgets {
-        end::forget(services, id, now).await
-    } else {
-        end::abandon(services, id, now).await
-    }
+    post(services, id, notice, None).await;
+    let closed = reach::close(services, id, Some(&Rejection::Terminated)).await;
+    let mark = match &closed {
+        Ok(()) => Mark::CLOSED,
+        Err(_) => Mark::MAY_BE_OPEN,
+    };
+    mark_gone(services, id, mark, forgotten, now).await?;
+    closed
 }

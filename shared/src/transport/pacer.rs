@@ -27,7 +27,7 @@ impl Pacer {
     }
 
     /// Waits until it is this post's turn.
-    pub(super) async fn turn(&self) {
+    pub(crate) async fn turn(&self) {
         let now_micros = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
         let wait_micros = {
             let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);

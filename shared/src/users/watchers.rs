@@ -1,0 +1,118 @@
+//! Telling those who watch a user that it comes online and goes. One function at a time tells of a user.
+
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use tokio::time::Instant;
+
+use crate::aws::Services;
+use crate::aws::connections::Payload;
+use crate::aws::table::{Change, LeaseOn, Released, SubscriberRow, UserKey, UserLease};
+use crate::delivery::page_by_page;
+use crate::model::error::{Fault, chain};
+use crate::model::limits::{POST_CONCURRENCY, SETTLE_PATIENCE};
+use crate::model::time::UnixMillis;
+use crate::pusher::frame;
+use crate::transport::post::post_or_mark;
+use crate::upkeep::{operation_name, while_renewing};
+
+/// Tells a user's watchers what there is to tell until there is nothing more, and gives the lease
+/// back.
+///
+/// # Errors
+/// [`Fault`]: the lease ends by itself, and the user is due.
+pub(crate) async fn settle(
+    services: &Services,
+    of: &UserKey,
+    mut held: UserLease,
+    now: UnixMillis,
+) -> Result<(), Fault> {
+    let on = LeaseOn::User(of);
+    let started = Instant::now();
+    loop {
+        let elapsed_millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let at = UnixMillis(now.0.saturating_add(elapsed_millis));
+        let UserLease { lease, state } = held;
+        let online = state.is_online(at);
+        if state.is_untold(at) || lease.after_crash {
+            let telling = tell_watchers(services, of, online, at);
+            if while_renewing(services, on, &lease, telling)
+                .await?
+                .is_none()
+            {
+                return Ok(());
+            }
+        }
+        held = match services.table.release_user(of, lease, online).await? {
+            Released::Yes | Released::Lost => return Ok(()),
+            Released::Changed(held) => held,
+        };
+        if started.elapsed() > SETTLE_PATIENCE {
+            // The lease ends by itself, and what was told is not noted: as after a crash.
+            tracing::warn!(
+                user_id = of.user_id,
+                "comes and goes faster than it can be told"
+            );
+            return Ok(());
+        }
+    }
+}
+
+/// Takes up what somebody may have left who told of a user, if nobody else has: the reaper's part.
+///
+/// # Errors
+/// [`Fault`]: the user stays due.
+pub(crate) async fn take_up(
+    services: &Services,
+    of: &UserKey,
+    now: UnixMillis,
+) -> Result<(), Fault> {
+    let op = operation_name()?;
+    match services
+        .table
+        .change_and_claim_user(of, Change::Unknown, &op)
+        .await?
+    {
+        Some(held) => settle(services, of, held, now).await,
+        None => Ok(()),
+    }
+}
+
+/// Tells every live connection that watches a user that it has come online or gone. One query for each
+/// megabyte of them, and a post each.
+async fn tell_watchers(
+    services: &Services,
+    of: &UserKey,
+    online: bool,
+    now: UnixMillis,
+) -> Result<(), Fault> {
+    let user_id = [of.user_id.as_str()];
+    let frame = if online {
+        frame::watchlist(&user_id, &[])
+    } else {
+        frame::watchlist(&[], &user_id)
+    };
+    let payload = &Payload::from(frame);
+    let watchers = page_by_page(|start| services.table.watchers(of, start));
+    watchers
+        .try_filter(|row| std::future::ready(row.expires_at > now))
+        .map(|row| async move {
+            tell_watcher(services, &row?, payload, now).await;
+            Ok(())
+        })
+        .buffer_unordered(POST_CONCURRENCY)
+        .try_collect()
+        .await
+}
+
+/// Posts to one watcher. One that is gone is marked: to forget it here would tell its own watchers, who
+/// may be gone, too.
+async fn tell_watcher(
+    services: &Services,
+    watcher: &SubscriberRow,
+    payload: &Payload,
+    now: UnixMillis,
+) {
+    let id = &watcher.id;
+    if let Err(fault) = post_or_mark(services, id, payload, now).await {
+        tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "watcher not told");
+    }
+}
