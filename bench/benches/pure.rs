@@ -8,17 +8,17 @@ use shared::model::app::Apps;
 use shared::model::channel::Channel;
 use shared::model::secret::Secret;
 use shared::model::socket_id::{ConnectionId, SocketId};
-use shared::pusher::frame::{ClientFrame, publication};
+use shared::pusher::frame::{parse, publication};
 use shared::pusher::signature;
 
 fn frames(criterion: &mut Criterion) {
     let subscribe = r#"{"event":"pusher:subscribe","data":{"channel":"private-orders-1002","auth":"278d425bdf160c739803:58df8b0c36d6982b82c3ecf6b4662e34fe8c25bba48f5369f135bf843651c3a4"}}"#;
     criterion.bench_function("frame: read a subscribe", |bencher| {
-        bencher.iter(|| ClientFrame::parse(black_box(subscribe)));
+        bencher.iter(|| parse(black_box(subscribe)));
     });
     let whisper = r#"{"event":"client-moved","channel":"private-board","data":{"x":102,"y":481,"by":"user-17"}}"#;
     criterion.bench_function("frame: read a client event", |bencher| {
-        bencher.iter(|| ClientFrame::parse(black_box(whisper)));
+        bencher.iter(|| parse(black_box(whisper)));
     });
     let channel = Channel::parse("private-orders-1002").expect("a name");
     let data = r#"{"id":1002,"state":"packed","at":"2026-11-24T10:00:00Z"}"#.repeat(8);
@@ -45,7 +45,7 @@ fn signatures(criterion: &mut Criterion) {
     let channel = Channel::parse("private-orders-1002").expect("a name");
     let secret = Secret::new("secret".to_owned());
     let signed = format!("{socket_id}:{channel}");
-    let auth = format!("key:{}", signature::sign(&secret, signed.as_bytes()));
+    let auth = format!("key:{}", secret.sign(signed.as_bytes()));
     assert!(signature::admits(app, &socket_id, &channel, None, &auth));
     criterion.bench_function("signature: of a subscription, checked", |bencher| {
         bencher.iter(|| signature::admits(app, &socket_id, &channel, None, black_box(&auth)));

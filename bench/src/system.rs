@@ -11,7 +11,6 @@ use md5::Digest as _;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use shared::model::secret::Secret;
-use shared::pusher::signature::sign;
 
 use crate::Problem;
 
@@ -196,7 +195,7 @@ pub(crate) fn signed(path: &str, body: &str) -> Result<String, Problem> {
         "auth_key={APP_KEY}&auth_timestamp={}&auth_version=1.0&body_md5={digest}",
         now.as_secs()
     );
-    let signature = sign(&secret(), format!("POST\n{path}\n{query}").as_bytes());
+    let signature = secret().sign(format!("POST\n{path}\n{query}").as_bytes());
     Ok(format!("{path}?{query}&auth_signature={signature}"))
 }
 

@@ -24,6 +24,7 @@ use crate::model::error::{Fault, Rejection};
 use crate::model::metrics::{Count, Metrics};
 use crate::model::task::Task;
 use crate::model::time::UnixMillis;
+use crate::model::voice::Protocols;
 
 /// How long one attempt of an SDK call may take: well under every function's timeout, so that a
 /// lost answer still leaves time for another attempt.
@@ -34,6 +35,8 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 pub struct Services {
     /// The apps.
     pub apps: Apps,
+    /// The protocols that clients speak.
+    pub protocols: Protocols,
     /// How long connections count as alive.
     pub lives: Lives,
     /// DynamoDB.
@@ -55,9 +58,10 @@ pub struct Services {
 impl Services {
     /// Clients that open nothing yet, of no app.
     #[must_use]
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config, protocols: Protocols) -> Self {
         Self {
             apps: Apps::none(),
+            protocols,
             lives: config.lives,
             table: table::Table::new(config),
             connections: connections::Connections::new(config),

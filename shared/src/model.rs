@@ -2,6 +2,7 @@
 //! AWS, no environment, no clock (`now` is an argument), no waiting, and nothing of how a protocol writes it.
 
 pub mod app;
+pub mod call;
 pub mod channel;
 pub mod cursor;
 pub mod error;
@@ -13,7 +14,10 @@ pub mod pace;
 pub mod presence;
 pub mod rate;
 pub mod reading;
+pub mod request;
+pub mod said;
 pub mod secret;
+pub mod session;
 pub mod settings;
 pub mod shard;
 pub mod socket_id;
@@ -21,4 +25,5 @@ pub mod task;
 pub mod time;
 pub mod token;
 pub mod user;
+pub mod voice;
 pub mod webhook;

@@ -4,4 +4,4 @@
 pub mod pacer;
 pub(crate) mod post;
 pub(crate) mod reach;
-pub mod reply;
+pub mod say;

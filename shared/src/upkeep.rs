@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::aws::Services;
-use crate::aws::table::{ChannelKey, CountedOut, Lease, LeaseOn, Mark, Subscriber};
+use crate::aws::table::{ChannelKey, CountedOut, Lease, LeaseOn, Mark};
 use crate::model::error::{Fault, chain};
 use crate::model::socket_id::ConnectionId;
 use crate::model::task::{Forget, Task};

@@ -17,22 +17,9 @@ use crate::delivery::deliver_to_shard;
 use crate::model::error::{Fault, chain};
 use crate::model::limits::{FANOUT_BATCH_PATIENCE, TABLE_CONCURRENCY};
 use crate::model::socket_id::ConnectionId;
-use crate::model::task::{Delivery, Recount, Task};
+use crate::model::task::{Delivery, QueueMessage, Recount, Task};
 use crate::model::time::UnixMillis;
 use crate::transport::pacer::Pacer;
-
-/// A message of a queue.
-#[derive(Debug)]
-pub struct Message {
-    /// The queue's name for it.
-    pub id: String,
-    /// What it says.
-    pub body: String,
-    /// What it is in order with, in a queue that keeps an order.
-    pub group: Option<String>,
-    /// Whether it was handed out before.
-    pub is_repeated: bool,
-}
 
 /// What is left of a group: `None` for a message that is not understood.
 type Group = Vec<(String, Option<(Delivery, bool)>)>;
@@ -42,14 +29,14 @@ type Group = Vec<(String, Option<(Delivery, bool)>)>;
 pub async fn perform_all(
     services: &Services,
     pacer: &Pacer,
-    messages: Vec<Message>,
+    messages: Vec<QueueMessage>,
     now: UnixMillis,
 ) -> Vec<String> {
     let mut failed = Vec::new();
     let mut asked: HashMap<Recount, Vec<String>> = HashMap::new();
     let mut gone: HashMap<ConnectionId, Vec<String>> = HashMap::new();
     let mut groups: HashMap<String, Group> = HashMap::new();
-    for Message {
+    for QueueMessage {
         id,
         body,
         group,

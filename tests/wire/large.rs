@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use shared::aws::queue::{FifoMessage, FifoQueue};
 use shared::config::{Config, variable};
 use shared::model::channel::Channel;
-use shared::model::task::{Delivery, DeliveryName, Task};
+use shared::model::task::{Content, Delivery, DeliveryName, Task};
 use shared::model::time::UnixMillis;
 use tests::{PATIENCE, Socket, System};
 
@@ -377,7 +377,7 @@ async fn what_nobody_understands_dies_and_what_comes_after_it_arrives() {
         name: DeliveryName::Serial(7),
         at: UnixMillis(0),
         except: None,
-        frame: String::new(),
+        content: Content::Frame(String::new()),
     };
     let newer = Task::Deliver(to_the_shard.clone())
         .print()

@@ -8,7 +8,6 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use shared::pusher::signature::sign;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
@@ -265,7 +264,7 @@ impl Socket {
     pub(crate) async fn attend(&mut self, channel: &str) -> Result<(), Problem> {
         let user = json!({"user_id": self.socket_id}).to_string();
         let signed = format!("{}:{channel}:{user}", self.socket_id);
-        let auth = format!("{APP_KEY}:{}", sign(&secret(), signed.as_bytes()));
+        let auth = format!("{APP_KEY}:{}", secret().sign(signed.as_bytes()));
         self.join(&json!({"channel": channel, "auth": auth, "channel_data": user}))
             .await
     }

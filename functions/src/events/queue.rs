@@ -1,8 +1,8 @@
 //! The events of SQS, as far as the functions read them, and what SQS is answered.
 
 use serde::{Deserialize, Serialize};
+use shared::model::task::QueueMessage;
 use shared::model::time::UnixMillis;
-use shared::worker::Message;
 
 /// Some messages of a queue. No `Debug`: what they say is not for the log.
 #[derive(Deserialize)]
@@ -47,8 +47,8 @@ impl QueueEvent {
 
     /// The messages.
     #[must_use]
-    pub fn messages(self) -> Vec<Message> {
-        let message = |record: Record| Message {
+    pub fn messages(self) -> Vec<QueueMessage> {
+        let message = |record: Record| QueueMessage {
             id: record.message_id,
             body: record.body,
             is_repeated: record.attributes.approximate_receive_count != "1",

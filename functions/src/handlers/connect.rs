@@ -7,6 +7,7 @@ use crate::events::websocket::{Answer, WebSocketEvent};
 use crate::runtime::greet::{GreetLayer, Pending};
 use crate::runtime::log;
 use crate::runtime::run::{around, ended, reading};
+use crate::runtime::start::deployment;
 use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
 use serde::{Deserialize, Serialize};
 use shared::aws::invoke::SelfInvoker;
@@ -15,6 +16,7 @@ use shared::config::variable::{LATER_QUEUE_URL, WEBHOOK_QUEUE_URL};
 use shared::connections::admission::{self, Greeting, Upgrade};
 use shared::deployment::Deployment;
 use shared::model::app::Apps;
+use shared::model::voice::Voice;
 
 /// The query parameters that the path becomes, and the protocol's own.
 const APP_KEY: &str = "app_key";
@@ -63,6 +65,7 @@ impl Connect {
             origin: event.header("origin"),
             id: event.request_context.connection_id,
             connected_at: event.request_context.connected_at,
+            voice: Voice::default(),
         };
         let key = upgrade.app_key.clone();
         let knows = |apps: &Apps| key.as_ref().is_none_or(|key| apps.by_key(key).is_some());
@@ -88,7 +91,7 @@ impl Connect {
 pub async fn main() -> ExitCode {
     let config = crate::runtime::start::start_with(&[LATER_QUEUE_URL, WEBHOOK_QUEUE_URL]);
     let connect = Connect {
-        deployment: Arc::new(Deployment::new(&config)),
+        deployment: Arc::new(deployment(&config)),
         pending: Pending::default(),
         invoker: (config.greet_via == GreetVia::Invoke).then(|| SelfInvoker::new(&config)),
     };

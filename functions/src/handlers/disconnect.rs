@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use crate::events::websocket::{Answer, WebSocketEvent};
 use crate::runtime::log;
 use crate::runtime::run::run;
+use crate::runtime::start::deployment;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use shared::config::variable::{LATER_QUEUE_URL, WEBHOOK_QUEUE_URL};
 use shared::connections::end;
@@ -27,7 +28,7 @@ async fn disconnect(deployment: &Deployment, event: WebSocketEvent) -> Result<An
 #[must_use]
 #[tokio::main(flavor = "current_thread")]
 pub async fn main() -> ExitCode {
-    let deployment = &Deployment::new(&crate::runtime::start::start_with(&[
+    let deployment = &deployment(&crate::runtime::start::start_with(&[
         LATER_QUEUE_URL,
         WEBHOOK_QUEUE_URL,
     ]));

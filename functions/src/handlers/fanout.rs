@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use crate::events::queue::{Answer, QueueEvent};
 use crate::runtime::run::run;
+use crate::runtime::start::deployment;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use shared::config::variable::{LATER_QUEUE_URL, WEBHOOK_QUEUE_URL};
 use shared::deployment::Deployment;
@@ -29,7 +30,7 @@ async fn perform(
 #[tokio::main(flavor = "current_thread")]
 pub async fn main() -> ExitCode {
     let config = crate::runtime::start::start_with(&[LATER_QUEUE_URL, WEBHOOK_QUEUE_URL]);
-    let (deployment, pacer) = (&Deployment::new(&config), &Pacer::new(&config));
+    let (deployment, pacer) = (&deployment(&config), &Pacer::new(&config));
     let handler = |event: LambdaEvent<QueueEvent>| perform(deployment, pacer, event.payload);
     run(deployment, service_fn(handler)).await
 }

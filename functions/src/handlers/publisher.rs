@@ -7,6 +7,7 @@ use crate::http::request::{idempotency_key, received_at, signed};
 use crate::http::response::{answered, respond};
 use crate::http::serve;
 use crate::runtime::run::run;
+use crate::runtime::start::deployment;
 use lambda_http::{Body, Request, Response, service_fn};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent};
 use serde_json::value::RawValue;
@@ -15,7 +16,7 @@ use shared::calls::answer;
 use shared::config::variable::{FANOUT_QUEUE_URL, LATER_QUEUE_URL, WEBHOOK_QUEUE_URL};
 use shared::deployment::Deployment;
 use shared::model::app::Apps;
-use shared::pusher::api::{self, ApiCall, ApiRequest};
+use shared::pusher::api::{self, ApiRequest};
 
 async fn call(
     services: &Services,
@@ -31,8 +32,8 @@ async fn call(
         body: signed.body,
         idempotency_key: idempotency_key(&request),
     };
-    let call = ApiCall::parse(asked, admitted.app.settings())?;
-    let answer = answer::answer(services, admitted.app, call, now).await?;
+    let call = api::parse(asked, admitted.app.settings())?;
+    let answer = answer::answer(services, admitted.app, call, api::print, now).await?;
     Ok(answered(answer))
 }
 
@@ -41,7 +42,14 @@ async fn publish(
     publication: &Publication,
 ) -> Result<Box<RawValue>, shared::model::error::Error> {
     let (app, call) = publication.direct().parse(&services.apps)?;
-    let answer = answer::answer(services, app, call, crate::runtime::start::now()).await?;
+    let answer = answer::answer(
+        services,
+        app,
+        call,
+        api::print,
+        crate::runtime::start::now(),
+    )
+    .await?;
     Ok(RawValue::from_string(answer.body).expect("an answer is JSON"))
 }
 
@@ -92,7 +100,7 @@ async fn invoked(
 pub async fn main() -> ExitCode {
     let config =
         crate::runtime::start::start_with(&[FANOUT_QUEUE_URL, LATER_QUEUE_URL, WEBHOOK_QUEUE_URL]);
-    let deployment = &Deployment::new(&config);
+    let deployment = &deployment(&config);
     let handler = |event: LambdaEvent<Invocation>| invoked(deployment, event);
     run(deployment, service_fn(handler)).await
 }

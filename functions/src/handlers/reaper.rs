@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::runtime::run::run;
+use crate::runtime::start::deployment;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde::de::IgnoredAny;
@@ -29,7 +30,7 @@ async fn reap(deployment: &Deployment) -> Result<Answer, Diagnostic> {
 #[must_use]
 #[tokio::main(flavor = "current_thread")]
 pub async fn main() -> ExitCode {
-    let deployment = &Deployment::new(&crate::runtime::start::start_with(&[
+    let deployment = &deployment(&crate::runtime::start::start_with(&[
         LATER_QUEUE_URL,
         WEBHOOK_QUEUE_URL,
     ]));

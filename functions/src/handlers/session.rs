@@ -11,6 +11,7 @@ use crate::http::response::respond;
 use crate::http::serve::run_streaming;
 use crate::http::streaming::{Streamed, body, headers, whole};
 use crate::runtime::log;
+use crate::runtime::start::deployment;
 use lambda_http::http::{HeaderValue, Method, StatusCode};
 use lambda_http::{Body, Error, Request, RequestExt as _, Response, service_fn};
 use shared::config::variable::{FANOUT_QUEUE_URL, LATER_QUEUE_URL, OWN_KEY, WEBHOOK_QUEUE_URL};
@@ -19,8 +20,9 @@ use shared::deployment::secret_cache::Kept;
 use shared::model::app::Apps;
 use shared::model::error::Rejection;
 use shared::model::secret::OwnKey;
-use shared::pusher::session;
-use shared::sessions::reader::{self, Answer};
+use shared::pusher::session::{self, LINES};
+use shared::sessions::answer::{self, SessionAnswer};
+use shared::sessions::stream;
 
 /// What its responses are made of.
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -41,7 +43,7 @@ impl Sessions {
             return Err(Rejection::NotFound.into());
         }
         let query = request.uri().query().unwrap_or_default();
-        let asked = session::Request::parse(request.raw_http_path(), query)?;
+        let asked = session::parse(request.raw_http_path(), query)?;
         let (sent, at) = (request.body(), received_at(request));
         self.origin.admit(request, at).await?;
         let knows = |apps: &Apps| apps.by_key(&asked.app_key).is_some();
@@ -50,15 +52,18 @@ impl Sessions {
         if let Some(app) = services.apps.by_key(&asked.app_key) {
             log::about(&asked.connection_id(app, &key));
         }
-        let answer = reader::answer(services, &key, asked, sent, origin(request), at).await?;
+        let answer =
+            answer::answer(services, &LINES, &key, asked, sent, origin(request), at).await?;
         let mut response = match answer {
-            Answer::Taken => {
+            SessionAnswer::Taken => {
                 let mut taken = Response::new(Body::Empty);
                 *taken.status_mut() = StatusCode::NO_CONTENT;
                 return Ok(whole(taken));
             }
-            Answer::Lines(lines) => whole(Response::new(Body::Text(lines))),
-            Answer::Stream(reader) => Response::new(body(reader.chunks(self.life))),
+            SessionAnswer::Lines(lines) => whole(Response::new(Body::Text(lines))),
+            SessionAnswer::Stream(reader) => {
+                Response::new(body(stream::chunks(*reader, self.life)))
+            }
         };
         response.headers_mut().extend(headers(CONTENT_TYPE));
         Ok(response)
@@ -86,7 +91,7 @@ pub async fn main() -> ExitCode {
         WEBHOOK_QUEUE_URL,
     ]);
     let sessions = &Sessions {
-        deployment: Deployment::new(&config),
+        deployment: deployment(&config),
         key: crate::runtime::start::own_key(&config),
         origin: Origin::new(&config),
         life: config.stream_life,

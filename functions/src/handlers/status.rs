@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use crate::http::browsers::{open, preflight};
 use crate::http::request::{if_none_match, origin, received_at};
 use crate::http::response::{json, respond, with};
+use crate::runtime::start::deployment;
 use lambda_http::http::{HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Error, Request, RequestExt as _, Response, service_fn};
 use shared::config::variable::OWN_KEY;
@@ -85,7 +86,7 @@ async fn answered(
 pub async fn main() -> ExitCode {
     let config = crate::runtime::start::start_with(&[OWN_KEY]);
     let (deployment, key) = (
-        &Deployment::new(&config),
+        &deployment(&config),
         &crate::runtime::start::own_key(&config),
     );
     let handler = service_fn(|request| answered(deployment, key, request));

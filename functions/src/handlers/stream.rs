@@ -9,6 +9,7 @@ use crate::http::request::{last_event_id, origin, received_at};
 use crate::http::response::respond;
 use crate::http::serve::run_streaming;
 use crate::http::streaming::{Streamed, body, headers, whole};
+use crate::runtime::start::deployment;
 use lambda_http::http::{HeaderValue, Method};
 use lambda_http::{Error, Request, RequestExt as _, Response, service_fn};
 use shared::config::variable::OWN_KEY;
@@ -76,7 +77,7 @@ impl Streams {
 pub async fn main() -> ExitCode {
     let config = crate::runtime::start::start_with(&[OWN_KEY]);
     let streams = &Streams {
-        deployment: Deployment::new(&config),
+        deployment: deployment(&config),
         key: crate::runtime::start::own_key(&config),
         origin: Origin::new(&config),
         life: config.stream_life,

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crate::http::request::{is_call, received_at, signed};
 use crate::http::response::{json, respond, with};
+use crate::runtime::start::deployment;
 use lambda_http::http::{HeaderValue, StatusCode, header};
 use lambda_http::{Body, Error, Request, Response, service_fn};
 use serde::Serialize;
@@ -49,7 +50,7 @@ async fn issue(
 #[tokio::main(flavor = "current_thread")]
 pub async fn main() -> ExitCode {
     let config = crate::runtime::start::start();
-    let deployment = &Deployment::new(&config);
+    let deployment = &deployment(&config);
     let handler = |request| async move {
         Ok::<_, Error>(respond(deployment, issue(deployment, request).await))
     };

@@ -4,8 +4,8 @@ use lambda_http::http::{HeaderName, HeaderValue, StatusCode, header};
 use lambda_http::{Body, Response};
 use serde::Serialize;
 use shared::deployment::Deployment;
+use shared::model::call::CallAnswer;
 use shared::model::error::{BUSY_MESSAGE, Error, FAULT_MESSAGE, chain};
-use shared::pusher::api::Answer;
 
 /// Seconds after which to come back when the table is at its limit.
 const BUSY_RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
@@ -30,7 +30,7 @@ pub fn json_text(status: StatusCode, body: String) -> Response<Body> {
 
 /// What a call of the HTTP API is answered.
 #[must_use]
-pub fn answered(answer: Answer) -> Response<Body> {
+pub fn answered(answer: CallAnswer) -> Response<Body> {
     json_text(
         StatusCode::from_u16(answer.status).unwrap_or_default(),
         answer.body,

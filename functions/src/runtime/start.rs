@@ -11,6 +11,7 @@ use shared::deployment::secret_cache::Kept;
 use shared::model::error::{Error, ErrorType, FAULT_MESSAGE, Fault, chain};
 use shared::model::secret::OwnKey;
 use shared::model::time::UnixMillis;
+use shared::pusher::PROTOCOLS;
 
 use crate::runtime::log;
 
@@ -37,6 +38,12 @@ pub fn start_with(also: &[&'static str]) -> Config {
             std::process::exit(1)
         }
     }
+}
+
+/// What a function has from its start to its end. Here the core is handed the protocols that it speaks.
+#[must_use]
+pub fn deployment(config: &Config) -> Deployment {
+    Deployment::new(config, PROTOCOLS)
 }
 
 /// What an invocation works on, where it is about no app in particular.

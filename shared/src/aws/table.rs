@@ -80,7 +80,8 @@ pub use self::progress::{DeliveryKey, ShardPage};
 pub use self::resuming::Switched;
 pub use self::signed_in::{Identified, SignedIn};
 pub use self::subscription::{
-    OwnPut, OwnRow, PageStart, Subscriber, SubscriberPut, SubscriberRow, SubscribersPage, Written,
+    NewSubscriber, OwnPut, OwnRow, PageStart, Subscriber, SubscriberPut, SubscriberRow,
+    SubscribersPage, Written,
 };
 pub use self::token::{NewToken, Used};
 pub use self::user::{Change, UserLease};
@@ -90,6 +91,7 @@ use crate::model::channel::{Channel, ChannelPrefix};
 use crate::model::error::Fault;
 use crate::model::reading::Owner;
 use crate::model::socket_id::ConnectionId;
+use crate::model::voice::Voice;
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -302,6 +304,15 @@ fn string(value: impl Into<String>) -> AttributeValue {
 
 fn number(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
+}
+
+/// The attribute that says what a client speaks; absent for the first voice.
+const VOICE: &str = "voice";
+
+fn put_voice(row: &mut Item, voice: Voice) {
+    if let Some(voice) = voice.number() {
+        row.insert(VOICE.to_owned(), number(voice));
+    }
 }
 
 /// An item that is being written.

@@ -2,77 +2,76 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
 use crate::aws::Services;
 use crate::aws::table::{ChannelKey, UserKey};
-use crate::channels::occupancy::{self, Counts};
+use crate::channels::occupancy;
 use crate::model::app::App;
+use crate::model::call::{
+    Attributes, BatchRequest, Call, CallAnswer, CallResult, PrintResult, PublishRequest,
+};
 use crate::model::channel::{Channel, Kind};
 use crate::model::error::Error;
 use crate::model::time::UnixMillis;
 use crate::publishing::idempotency::{self, Attempt, Known};
 use crate::publishing::publish::{self, Publication};
-use crate::pusher::api::{Answer, ApiCall, Attributes, BatchRequest, PublishRequest};
 use crate::users::terminate;
 
-/// `{}`.
-#[derive(Serialize)]
-struct Nothing {}
-
-/// Does what a call asks for. It costs what its use case does.
+/// Does what a call asks for, and prints what it came to. It costs what its use case does.
 ///
 /// # Errors
-/// [`Rejection`](crate::model::error::Rejection): nothing has changed. [`Fault`](crate::model::error::Fault): it may
-/// or may not be done.
+/// [`Rejection`](crate::model::error::Rejection): nothing has changed.
+/// [`Fault`](crate::model::error::Fault): it may or may not be done.
 pub async fn answer(
     services: &Services,
     app: &App,
-    call: ApiCall,
+    call: Call,
+    print: PrintResult,
     now: UnixMillis,
-) -> Result<Answer, Error> {
+) -> Result<CallAnswer, Error> {
     let key = |channel: &Channel| ChannelKey::new(app.id(), channel);
-    let answer = match call {
-        ApiCall::Publish(request) => {
-            let publishing = Publishing::Event(&request, 200);
-            publish(services, app, publishing, now).await?
+    let result = match call {
+        Call::Publish(request) => {
+            let publishing = Publishing::Event(&request, false);
+            return publish(services, app, publishing, print, now).await;
         }
-        ApiCall::PublishBatch(request) => {
-            publish(services, app, Publishing::Batch(&request), now).await?
+        Call::PublishRaw(request) => {
+            let publishing = Publishing::Event(&request, true);
+            return publish(services, app, publishing, print, now).await;
         }
-        ApiCall::PublishRaw(request) => {
-            let publishing = Publishing::Event(&request, 202);
-            publish(services, app, publishing, now).await?
+        Call::PublishBatch(request) => {
+            let publishing = Publishing::Batch(&request);
+            return publish(services, app, publishing, print, now).await;
         }
-        ApiCall::ListChannels { prefix, attributes } => {
-            Answer::ok(&occupancy::list(services, app.id(), &prefix, attributes, now).await?)
+        Call::ListChannels { prefix, attributes } => {
+            let listed = occupancy::list(services, app.id(), &prefix, attributes, now).await?;
+            CallResult::Channels(listed)
         }
-        ApiCall::ShowChannel {
+        Call::ShowChannel {
             channel,
             attributes,
-        } => Answer::ok(&occupancy::show(services, &key(&channel), attributes, now).await?),
-        ApiCall::ShowStats { channel } => {
+        } => occupancy::show(services, &key(&channel), attributes, now).await?,
+        Call::ShowStats { channel } => {
             let attributes = Attributes {
                 user_count: channel.kind() == Kind::Presence,
                 ..Attributes::default()
             };
-            Answer::ok(&occupancy::show(services, &key(&channel), attributes, now).await?)
+            occupancy::show(services, &key(&channel), attributes, now).await?
         }
-        ApiCall::ListUsers { channel } => {
-            Answer::ok(&occupancy::users(services, &key(&channel), now).await?)
+        Call::ListUsers { channel } => {
+            CallResult::Users(occupancy::users(services, &key(&channel), now).await?)
         }
-        ApiCall::TerminateConnections { user_id } => {
+        Call::TerminateConnections { user_id } => {
             terminate::terminate(services, &UserKey::new(app.id(), &user_id), now).await?;
-            Answer::ok(&Nothing {})
+            CallResult::Terminated
         }
     };
-    Ok(answer)
+    Ok(print(&result))
 }
 
-/// What is published, and the status of its answer.
+/// What is published: one event, and whether by the deprecated endpoint, or several.
 #[derive(Clone, Copy)]
 enum Publishing<'a> {
-    Event(&'a PublishRequest, u16),
+    Event(&'a PublishRequest, bool),
     Batch(&'a BatchRequest),
 }
 
@@ -85,8 +84,9 @@ async fn publish(
     services: &Services,
     app: &App,
     publishing: Publishing<'_>,
+    print: PrintResult,
     now: UnixMillis,
-) -> Result<Answer, Error> {
+) -> Result<CallAnswer, Error> {
     let idempotency = match publishing {
         Publishing::Event(request, _) => &request.idempotency,
         Publishing::Batch(request) => &request.idempotency,
@@ -99,13 +99,14 @@ async fn publish(
         },
     };
     let outcome = match publishing {
-        Publishing::Event(request, status) => {
-            publish_event(services, app, request, status, attempt.as_ref(), now).await
+        Publishing::Event(request, deprecated) => {
+            publish_event(services, app, request, deprecated, attempt.as_ref(), now).await
         }
         Publishing::Batch(request) => {
             publish_batch(services, app, request, attempt.as_ref(), now).await
         }
     };
+    let outcome = outcome.map(|result| print(&result));
     if let Some(attempt) = attempt {
         attempt.end(services, &outcome).await;
     }
@@ -113,18 +114,14 @@ async fn publish(
 }
 
 /// Publishes one event, and tells of its channels what was asked for.
-async fn publish_event(
+async fn publish_event<'a>(
     services: &Services,
     app: &App,
-    request: &PublishRequest,
-    status: u16,
+    request: &'a PublishRequest,
+    deprecated: bool,
     attempt: Option<&Attempt>,
     now: UnixMillis,
-) -> Result<Answer, Error> {
-    #[derive(Serialize)]
-    struct Body<'a> {
-        channels: BTreeMap<&'a Channel, Counts>,
-    }
+) -> Result<CallResult<'a>, Error> {
     let publications: Vec<Publication<'_>> = request
         .channels
         .iter()
@@ -137,7 +134,10 @@ async fn publish_event(
         .collect();
     let audiences = publish::publish(services, app, &publications, attempt, now).await?;
     let Some(attributes) = request.info else {
-        return Ok(Answer::new(status, &Nothing {}));
+        return Ok(CallResult::Published {
+            deprecated,
+            channels: None,
+        });
     };
     let mut channels = BTreeMap::new();
     for (channel, audience) in request.channels.iter().zip(&audiences) {
@@ -145,21 +145,20 @@ async fn publish_event(
         let counts = occupancy::count(services, &of, audience, attributes, now).await?;
         channels.insert(channel, counts);
     }
-    Ok(Answer::new(status, &Body { channels }))
+    Ok(CallResult::Published {
+        deprecated,
+        channels: Some(channels),
+    })
 }
 
 /// Publishes several events, and tells of each one's channel what was asked for with it.
-async fn publish_batch(
+async fn publish_batch<'a>(
     services: &Services,
     app: &App,
     request: &BatchRequest,
     attempt: Option<&Attempt>,
     now: UnixMillis,
-) -> Result<Answer, Error> {
-    #[derive(Serialize)]
-    struct Body {
-        batch: Vec<Counts>,
-    }
+) -> Result<CallResult<'a>, Error> {
     let publications: Vec<Publication<'_>> = request
         .events
         .iter()
@@ -172,7 +171,7 @@ async fn publish_batch(
         .collect();
     let audiences = publish::publish(services, app, &publications, attempt, now).await?;
     if request.events.iter().all(|event| event.info.is_none()) {
-        return Ok(Answer::ok(&Nothing {}));
+        return Ok(CallResult::PublishedBatch(None));
     }
     let mut batch = Vec::with_capacity(audiences.len());
     for (event, audience) in request.events.iter().zip(&audiences) {
@@ -180,5 +179,5 @@ async fn publish_batch(
         let attributes = event.info.unwrap_or_default();
         batch.push(occupancy::count(services, &of, audience, attributes, now).await?);
     }
-    Ok(Answer::ok(&Body { batch }))
+    Ok(CallResult::PublishedBatch(Some(batch)))
 }

@@ -24,16 +24,15 @@ use futures_util::{StreamExt as _, stream};
 use tokio::time::timeout;
 
 use crate::aws::Services;
-use crate::aws::connections::Payload;
 use crate::aws::table::{Audience, ChannelKey};
 use crate::delivery;
 use crate::model::channel::Kind;
 use crate::model::error::{ErrorType, Fault, chain};
 use crate::model::limits::{COUNT_AT_ONCE_MAX, COUNT_INTERVAL_SECS, TABLE_CONCURRENCY};
+use crate::model::said::Said;
 use crate::model::task::{Recount, Task};
 use crate::model::time::UnixMillis;
 use crate::model::webhook::Event;
-use crate::pusher::frame;
 use crate::upkeep::operation_name;
 
 /// Times that a few subscribers are told because others tell them at the same time, before the rest
@@ -216,8 +215,11 @@ async fn tell(
             return Ok(());
         }
         let count = u64::try_from(live.len()).unwrap_or(u64::MAX);
-        let payload = Payload::from(frame::subscription_count(&of.channel, count));
-        let tally = delivery::deliver(services, of, live, &payload, now).await;
+        let counted = Said::Counted {
+            channel: &of.channel,
+            subscribers: count,
+        };
+        let tally = delivery::deliver(services, of, live, counted, now).await;
         tracing::info!(channel = %of.channel, count, served = tally.served, gone = tally.gone, failed = tally.failed, "counted");
         if !services.table.is_overtaken(of, telling).await? {
             // Webhooks are told the last word alone.

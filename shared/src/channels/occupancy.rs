@@ -6,27 +6,15 @@
 use std::collections::BTreeMap;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use serde::Serialize;
 
 use crate::aws::Services;
 use crate::aws::schema::OCCUPIED_SHARDS;
 use crate::aws::table::{Audience, ChannelKey, READ_ROWS_MAX};
+use crate::model::call::{Attributes, CallResult, Counts, KeptEvent};
 use crate::model::channel::{Channel, ChannelPrefix, Kind};
 use crate::model::error::{Error, Fault, Rejection};
 use crate::model::limits::{LISTED_CHANNEL_BYTES, LISTED_MAX_BYTES, TABLE_CONCURRENCY};
 use crate::model::time::UnixMillis;
-use crate::pusher::api::Attributes;
-
-/// What is told of a channel, as far as it was asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
-    /// How many users are on a presence channel.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user_count: Option<u64>,
-    /// How many connections are on it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub subscription_count: Option<u64>,
-}
 
 /// Counts who is on a channel, as far as it was asked for: from what its item says, at no cost. While
 /// somebody announces who comes and goes there, the item does not say how many users there are, and
@@ -57,12 +45,6 @@ pub(crate) async fn count(
     Ok(counts)
 }
 
-/// The answer to `GET …/channels`.
-#[derive(Debug, Serialize)]
-pub struct Listed {
-    channels: BTreeMap<Channel, Counts>,
-}
-
 /// Lists the channels that somebody is on. It costs a query for each of the index's partitions, half a
 /// read unit for some 40 channels, and with attributes one more for each channel: what is occupied now,
 /// not what ever was.
@@ -75,7 +57,7 @@ pub async fn list(
     prefix: &ChannelPrefix,
     attributes: Attributes,
     now: UnixMillis,
-) -> Result<Listed, Error> {
+) -> Result<BTreeMap<Channel, Counts>, Error> {
     let shards = stream::iter(0..OCCUPIED_SHARDS)
         .map(|shard| occupied_in(services, app_id, shard, prefix))
         .buffer_unordered(TABLE_CONCURRENCY);
@@ -87,8 +69,7 @@ pub async fn list(
         .await?;
     if !attributes.user_count && !attributes.subscription_count {
         let unasked = |channel| (channel, Counts::default());
-        let channels = names.into_iter().map(unasked).collect();
-        return Ok(Listed { channels });
+        return Ok(names.into_iter().map(unasked).collect());
     }
     let of: Vec<ChannelKey> = names
         .iter()
@@ -102,9 +83,7 @@ pub async fn list(
         .buffer_unordered(TABLE_CONCURRENCY)
         .try_collect()
         .await?;
-    Ok(Listed {
-        channels: counted.into_iter().flatten().collect(),
-    })
+    Ok(counted.into_iter().flatten().collect())
 }
 
 /// All occupied channels in one of the index's partitions.
@@ -157,25 +136,6 @@ async fn count_some(
     Ok(counted)
 }
 
-/// The answer to `GET …/channels/{channel}`.
-#[derive(Debug, Serialize)]
-pub struct Shown {
-    occupied: bool,
-    #[serde(flatten)]
-    counts: Counts,
-    /// `null` when nothing is kept.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cache: Option<Option<Kept>>,
-}
-
-/// The event that a cache channel keeps.
-#[derive(Debug, Serialize)]
-struct Kept {
-    data: String,
-    /// How long it is still kept, in seconds.
-    ttl: u64,
-}
-
 /// Tells of one channel: one read, and one for the event that it keeps.
 ///
 /// # Errors
@@ -185,45 +145,34 @@ pub async fn show(
     of: &ChannelKey,
     attributes: Attributes,
     now: UnixMillis,
-) -> Result<Shown, Fault> {
+) -> Result<CallResult<'static>, Fault> {
     let audience = services.table.audience(of).await?;
     let counts = count(services, of, &audience, attributes, now).await?;
-    let cache = if attributes.cache {
-        Some(kept(services, of, now).await?)
+    let kept = if attributes.cache {
+        Some(kept_event(services, of, now).await?)
     } else {
         None
     };
-    Ok(Shown {
+    Ok(CallResult::Channel {
         occupied: audience.subscribers > 0,
         counts,
-        cache,
+        kept,
     })
 }
 
-async fn kept(
+async fn kept_event(
     services: &Services,
     of: &ChannelKey,
     now: UnixMillis,
-) -> Result<Option<Kept>, Fault> {
+) -> Result<Option<KeptEvent>, Fault> {
     if !of.channel.keeps_last() {
         return Ok(None);
     }
     let cached = services.table.cached(of, now).await?;
-    Ok(cached.map(|cached| Kept {
+    Ok(cached.map(|cached| KeptEvent {
         data: cached.data,
-        ttl: cached.expires_at.millis_since(now).div_ceil(1_000),
+        ttl_secs: cached.expires_at.millis_since(now).div_ceil(1_000),
     }))
-}
-
-/// The answer to `GET …/channels/{channel}/users`.
-#[derive(Debug, Serialize)]
-pub struct Users {
-    users: Vec<User>,
-}
-
-#[derive(Debug, Serialize)]
-struct User {
-    id: String,
 }
 
 /// Tells which users are on a presence channel, by their ids: one query for each megabyte of their
@@ -231,9 +180,10 @@ struct User {
 ///
 /// # Errors
 /// [`Fault`].
-pub async fn users(services: &Services, of: &ChannelKey, now: UnixMillis) -> Result<Users, Fault> {
-    let user_ids = services.table.users_there(of, now).await?;
-    Ok(Users {
-        users: user_ids.into_iter().map(|id| User { id }).collect(),
-    })
+pub async fn users(
+    services: &Services,
+    of: &ChannelKey,
+    now: UnixMillis,
+) -> Result<Vec<String>, Fault> {
+    services.table.users_there(of, now).await
 }

@@ -21,7 +21,8 @@
 
 use crate::aws::Services;
 use crate::aws::table::{
-    ChannelKey, ConnectionRows, Counted, Join, OwnPut, Subscriber, SubscriberPut, Written,
+    ChannelKey, ConnectionRows, Counted, Join, NewSubscriber, OwnPut, Subscriber, SubscriberPut,
+    Written,
 };
 use crate::channels::leave::leave_channel;
 use crate::delivery::grown;
@@ -31,26 +32,14 @@ use crate::model::channel::{Channel, Kind};
 use crate::model::error::{Error, Fault, Rejection};
 use crate::model::limits::HOLD_SECS;
 use crate::model::metrics::Count;
+use crate::model::request::Subscribe;
 use crate::model::shard;
-use crate::model::socket_id::{ConnectionId, SocketId};
+use crate::model::socket_id::ConnectionId;
 use crate::model::time::UnixMillis;
 use crate::model::user::User;
+use crate::model::voice::{Client, Voice};
 use crate::presence::lease::{self, Place};
-use crate::pusher::signature;
 use crate::upkeep::{count_out, operation_name};
-
-/// A request to join a channel.
-#[derive(Debug)]
-pub struct Subscribe {
-    /// Which.
-    pub channel: Channel,
-    /// `KEY:HEX`, when there is one.
-    pub auth: Option<String>,
-    /// What the signature covers besides.
-    pub channel_data: Option<String>,
-    /// The serial after which it is shown what it has missed.
-    pub after: Option<u64>,
-}
 
 /// Who acknowledges a subscription.
 #[derive(Debug)]
@@ -82,10 +71,11 @@ pub enum Subscribed {
 /// joined; doing it again is safe.
 pub async fn subscribe(
     services: &Services,
-    id: &ConnectionId,
+    client: Client<'_>,
     request: Subscribe,
     at: UnixMillis,
 ) -> Result<Subscribed, Error> {
+    let id = client.id;
     let connection = services
         .table
         .connection(id, at)
@@ -95,7 +85,12 @@ pub async fn subscribe(
         .apps
         .by_id(&connection.app_id)
         .ok_or(Rejection::NotConnected)?;
-    let user = may_join(app, &connection, id, &request)?;
+    let admits = services.protocols.of(client.voice)?.admits;
+    let signed = |auth: &str| {
+        let data = request.channel_data.as_deref();
+        admits(app, id, &request.channel, data, auth)
+    };
+    let user = may_join(app, &connection, signed, &request)?;
 
     let of = ChannelKey::new(app.id(), &request.channel);
     let op = operation_name()?;
@@ -130,6 +125,7 @@ pub async fn subscribe(
         expires_at: connection.expires_at,
         op: &op,
         held_until: request.after.map(|_| at.plus_secs(HOLD_SECS)),
+        voice: client.voice,
     };
     let RowsPut { place, added } = match put_rows(services, subscription).await {
         Ok(put) => put,
@@ -157,7 +153,7 @@ pub async fn subscribe(
     let join = Join {
         of: &of,
         user,
-        id,
+        client,
         at,
         expires_at: connection.expires_at,
         op: &op,
@@ -176,6 +172,7 @@ struct Subscription<'a> {
     op: &'a str,
     /// Until when it is kept from publications, if it reads the log first.
     held_until: Option<UnixMillis>,
+    voice: Voice,
 }
 
 /// What came of it.
@@ -195,11 +192,16 @@ async fn put_rows(services: &Services, subscription: Subscription<'_>) -> Result
         expires_at,
         op,
         held_until,
+        voice,
     } = subscription;
-    let put = services
-        .table
-        .put_subscriber(subscriber, at, expires_at, op, held_until)
-        .await?;
+    let new = NewSubscriber {
+        at,
+        expires_at,
+        op,
+        held_until,
+        voice,
+    };
+    let put = services.table.put_subscriber(subscriber, new).await?;
     let added = put == SubscriberPut::Added;
     let subscribes = u64::from(added);
     services.metrics.add(Count::Subscribes, subscribes);
@@ -274,7 +276,7 @@ pub async fn unsubscribe(
 fn may_join(
     app: &App,
     connection: &ConnectionRows,
-    id: &ConnectionId,
+    is_signed: impl Fn(&str) -> bool,
     request: &Subscribe,
 ) -> Result<Option<User>, Rejection> {
     let Subscribe {
@@ -289,8 +291,7 @@ fn may_join(
     }
     let signed = || {
         let auth = auth.as_deref().ok_or(Rejection::AuthMissing)?;
-        let data = channel_data.as_deref();
-        if signature::admits(app, &SocketId::of(id), channel, data, auth) {
+        if is_signed(auth) {
             Ok(())
         } else {
             Err(Rejection::AuthInvalid)
@@ -354,6 +355,7 @@ mod tests {
             connected_at: UnixMillis(0),
             expires_at: UnixMillis(0),
             left_authorized: false,
+            voice: Voice::default(),
             grant: Grant {
                 user,
                 channels: vec![ChannelPattern::parse(granted).expect(granted)],
@@ -375,12 +377,7 @@ mod tests {
             channel_data: None,
             after: None,
         };
-        may_join(
-            app,
-            &connection,
-            &ConnectionId::new("L0SM9cOFvHcCIhw=".to_owned()),
-            &request,
-        )
+        may_join(app, &connection, |auth| auth.ends_with(":good"), &request)
     }
 
     #[test]

@@ -17,10 +17,11 @@ use crate::aws::table::{Mark, NewConnection, Recorded, Socket};
 use crate::model::error::{Fault, Rejection, chain};
 use crate::model::limits::{GREETING_PATIENCE, GREETING_PAUSES};
 use crate::model::metrics::Count;
-use crate::model::socket_id::{ConnectionId, SocketId};
+use crate::model::said::Said;
+use crate::model::socket_id::ConnectionId;
 use crate::model::time::UnixMillis;
 use crate::model::token::{Grant, Token};
-use crate::pusher::frame;
+use crate::model::voice::Voice;
 use crate::tokens::displaced::Displaced;
 use crate::transport::post::close;
 use crate::upkeep::{Forgotten, mark_gone};
@@ -42,6 +43,8 @@ pub struct Upgrade {
     pub token: Option<String>,
     /// Where its page is from, when it is one.
     pub origin: Option<String>,
+    /// What it speaks.
+    pub voice: Voice,
 }
 
 /// What is still to be said to a connection once API Gateway has let it in.
@@ -65,10 +68,6 @@ impl Greeting {
             then_close,
             displaced: None,
         }
-    }
-
-    fn refuse(id: ConnectionId, rejection: &Rejection) -> Self {
-        Self::new(id, &frame::error(rejection), true)
     }
 }
 
@@ -94,10 +93,11 @@ pub async fn admit(
     now: UnixMillis,
 ) -> Result<Option<Greeting>, Fault> {
     let id = upgrade.id.clone();
+    let protocol = services.protocols.of(upgrade.voice)?;
     Ok(match decide(services, upgrade, now).await? {
         Admission::In(displaced) => {
-            let established = frame::established(&SocketId::of(&id));
-            let greeting = Greeting::new(id, &established, false);
+            let greeted = (protocol.print)(&Said::Greeted { id: &id });
+            let greeting = Greeting::new(id, &greeted, false);
             Some(Greeting {
                 displaced,
                 ..greeting
@@ -105,7 +105,8 @@ pub async fn admit(
         }
         Admission::Refused(rejection) => {
             services.refused(&rejection);
-            Some(Greeting::refuse(id, &rejection))
+            let refused = (protocol.print)(&Said::Refused(&rejection));
+            Some(Greeting::new(id, &refused, true))
         }
         Admission::Overtaken => None,
     })
@@ -128,6 +129,7 @@ pub(crate) async fn decide(
         protocol,
         token,
         origin,
+        voice,
     } = upgrade;
     let Some(app) = app_key.and_then(|key| services.apps.by_key(&key)) else {
         return Ok(Admission::Refused(Rejection::UnknownKey));
@@ -164,6 +166,7 @@ pub(crate) async fn decide(
             .lives
             .first_due(id.transport(), app.settings(), connected_at, expires_at),
         grant: &grant,
+        voice,
     };
     Ok(match services.table.record_connection(new).await? {
         Recorded::Overtaken => Admission::Overtaken,

@@ -11,18 +11,19 @@ use futures_util::{StreamExt as _, stream};
 use tokio::time::Instant;
 
 use crate::aws::Services;
-use crate::aws::connections::Payload;
 use crate::aws::schema::DUE_SHARDS;
 use crate::aws::table::{ConnectionState, Due};
 use crate::connections::end;
 use crate::model::error::{Fault, Rejection, chain};
 use crate::model::limits::{REAP_CONCURRENCY, REAP_PATIENCE};
+use crate::model::said::Said;
 use crate::model::socket_id::ConnectionId;
 use crate::model::time::UnixMillis;
+use crate::model::voice::Client;
 use crate::presence::lease;
-use crate::pusher::frame;
-use crate::transport::post::{close, post};
+use crate::transport::post::close;
 use crate::transport::reach;
+use crate::transport::say::say;
 use crate::upkeep::{Forgotten, mark_gone, operation_name};
 use crate::users::watchers;
 
@@ -116,9 +117,12 @@ async fn see_to_connection(
     let overdue = timeout_secs > 0 && !connection.is_authorized();
     if overdue && overdue_at <= now {
         let reason = Rejection::AuthorizationOverdue;
-        let notice = Payload::from(frame::error(&reason));
+        let client = Client {
+            id,
+            voice: connection.voice,
+        };
         // Whether it hears of it or not, it is closed.
-        post(services, id, &notice, None).await;
+        say(services, client, &Said::Refused(&reason), now).await;
         let mark = close(services, id, Some(&reason)).await;
         mark_gone(services, id, mark, Forgotten::ByReaper, now).await?;
         return end::forget(services, id, now).await;

@@ -17,15 +17,13 @@
 //! under the same idempotency key with the same serial, by which SQS and the log know what is there
 //! already; without one it is another publication, which some then have twice.
 
-use bytes::Bytes;
-
 use super::fan_out::{FanOut, arrived, fan_out};
 use crate::aws::Services;
 use crate::aws::queue::FifoMessage;
 use crate::aws::table::{Audience, ChannelKey};
 use crate::model::error::Fault;
 use crate::model::socket_id::SocketId;
-use crate::model::task::{Delivery, DeliveryName, Task};
+use crate::model::task::{Content, Delivery, DeliveryName, Task};
 use crate::model::time::UnixMillis;
 
 /// A frame for the subscribers of a channel.
@@ -36,8 +34,8 @@ pub(crate) struct Dispatch<'a> {
     pub(crate) audience: Audience,
     /// What it is.
     pub(crate) name: DeliveryName,
-    /// The frame.
-    pub(crate) frame: Bytes,
+    /// What they are told: a publication or a client event.
+    pub(crate) content: Content,
     /// The socket that is left out.
     pub(crate) except: Option<&'a SocketId>,
 }
@@ -57,7 +55,7 @@ pub(crate) async fn dispatch(
         of,
         audience,
         name,
-        ref frame,
+        ref content,
         except,
     } = dispatch;
     if audience.subscribers == 0 {
@@ -75,7 +73,7 @@ pub(crate) async fn dispatch(
         shards: audience.shards,
         subscribers: audience.subscribers,
         serial: name.serial(),
-        payload: frame.clone().into(),
+        said: content.said(channel, name.serial())?,
         except,
     };
     let tally = fan_out(services, fan_out_of, now).await;
@@ -108,7 +106,7 @@ async fn enqueue(
         of,
         audience,
         name,
-        frame,
+        content,
         except,
     } = dispatch;
     let message = |shard| {
@@ -121,7 +119,7 @@ async fn enqueue(
             name: *name,
             at: now,
             except: except.cloned(),
-            frame: String::from_utf8_lossy(frame).into_owned(),
+            content: content.clone(),
         };
         FifoMessage {
             group: delivery.group(),

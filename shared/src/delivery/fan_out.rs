@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
-use crate::aws::connections::Payload;
 use crate::aws::table::{
     ChannelKey, Correction, Mark, PageStart, Subscriber, SubscriberRow, SubscribersPage,
 };
@@ -18,11 +17,13 @@ use crate::aws::{self, Services};
 use crate::model::error::{Fault, chain};
 use crate::model::limits::{FORGOTTEN_PROMPTLY_MAX, POST_CONCURRENCY};
 use crate::model::metrics::{Count, Timing};
-use crate::model::socket_id::{ConnectionId, SocketId};
+use crate::model::said::Said;
+use crate::model::socket_id::SocketId;
 use crate::model::task::DeliveryName;
 use crate::model::time::UnixMillis;
 use crate::transport::pacer::Pacer;
 use crate::transport::post::{Recipient, close, post};
+use crate::transport::say::Speech;
 use crate::upkeep::{Forgotten, mark_gone};
 
 /// A publication on its way to a channel's subscribers.
@@ -35,8 +36,8 @@ pub struct FanOut<'a> {
     pub subscribers: u64,
     /// The serial of a publication that is in the log. Who is reading it from there is passed over.
     pub serial: Option<u64>,
-    /// The frame.
-    pub payload: Payload,
+    /// What they are told.
+    pub said: Said<'a>,
     /// The socket that is left out.
     pub except: Option<&'a SocketId>,
 }
@@ -83,7 +84,7 @@ impl std::ops::Add for Tally {
 pub(super) struct Posting<'a> {
     pub(super) services: &'a Services,
     pub(super) of: &'a ChannelKey,
-    pub(super) payload: &'a Payload,
+    pub(super) speech: &'a Speech<'a>,
     /// What they are paced by, if they are.
     pub(super) pacer: Option<&'a Pacer>,
     /// How many were found gone and marked.
@@ -108,7 +109,7 @@ pub async fn fan_out(services: &Services, fan_out: FanOut<'_>, now: UnixMillis) 
         shards,
         subscribers,
         serial,
-        ref payload,
+        said,
         except,
     } = fan_out;
     // The sender, the expired and those who read the log are met, but get nothing.
@@ -126,7 +127,7 @@ pub async fn fan_out(services: &Services, fan_out: FanOut<'_>, now: UnixMillis) 
     let posting = Posting {
         services,
         of,
-        payload,
+        speech: &Speech::new(services.protocols, said),
         pacer: None,
         marked: &AtomicUsize::new(0),
         now,
@@ -198,14 +199,14 @@ pub async fn deliver(
     services: &Services,
     of: &ChannelKey,
     subscribers: Vec<(u32, SubscriberRow)>,
-    payload: &Payload,
+    said: Said<'_>,
     now: UnixMillis,
 ) -> Tally {
     let subscribers = stream::iter(subscribers).map(Ok);
     let posting = Posting {
         services,
         of,
-        payload,
+        speech: &Speech::new(services.protocols, said),
         pacer: None,
         marked: &AtomicUsize::new(0),
         now,
@@ -221,7 +222,7 @@ pub(super) async fn serve_all(
     let posts = found
         .map(|found| async move {
             match found {
-                Ok((shard, row)) => serve(posting, shard, &row.id).await,
+                Ok((shard, row)) => serve(posting, shard, &row).await,
                 Err(fault) => {
                     tracing::error!(channel = %posting.of.channel, error_type = fault.error_type(), error = chain(&fault), "subscribers not read");
                     Recipient::Failed(fault)
@@ -275,16 +276,20 @@ where
 }
 
 /// Delivers to one subscriber. One that is gone, or stuck and so closed, is marked: one write.
-async fn serve(posting: &Posting<'_>, shard: u32, id: &ConnectionId) -> Recipient {
+async fn serve(posting: &Posting<'_>, shard: u32, row: &SubscriberRow) -> Recipient {
     let &Posting {
         services,
         of,
-        payload,
+        speech,
         pacer,
         marked,
         now,
     } = posting;
-    let recipient = post(services, id, payload, pacer).await;
+    let id = &row.id;
+    let recipient = match speech.in_voice(row.voice) {
+        Ok(payload) => post(services, id, payload, pacer).await,
+        Err(fault) => Recipient::Failed(fault),
+    };
     let mark = match &recipient {
         Recipient::Served => return recipient,
         Recipient::Failed(fault) => {

@@ -25,6 +25,7 @@ use crate::model::socket_id::ConnectionId;
 use crate::model::task::Delivery;
 use crate::model::time::UnixMillis;
 use crate::transport::pacer::Pacer;
+use crate::transport::say::Speech;
 
 /// Delivers a frame to every live subscriber of one shard, from where an earlier attempt has come to.
 /// A query for 500 subscribers and a post to each, one write for each page but the last; a
@@ -57,11 +58,21 @@ pub(crate) async fn deliver_to_shard(
     let is_resumed = after.is_some();
     let marked = AtomicUsize::new(0);
     let (mut tally, mut met) = (Tally::default(), 0);
-    let payload = Payload::from(Bytes::from(delivery.frame.clone()));
+    let said = delivery
+        .content
+        .said(&delivery.channel, delivery.name.serial())?;
+    let speech = match delivery.content.printed() {
+        None => Speech::new(services.protocols, said),
+        Some(frame) => Speech::printed(
+            services.protocols,
+            said,
+            Payload::from(Bytes::from(frame.to_owned())),
+        ),
+    };
     let posting = Posting {
         services,
         of,
-        payload: &payload,
+        speech: &speech,
         pacer: Some(pacer),
         marked: &marked,
         now,

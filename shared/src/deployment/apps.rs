@@ -8,6 +8,7 @@ use crate::model::app::Apps;
 use crate::model::error::{Fault, Rejection};
 use crate::model::metrics::Metrics;
 use crate::model::time::UnixMillis;
+use crate::model::voice::Protocols;
 
 /// The services, and whose they are.
 pub struct Deployment {
@@ -18,10 +19,10 @@ pub struct Deployment {
 impl Deployment {
     /// Clients that open nothing yet.
     #[must_use]
-    pub fn new(config: &Config) -> Self {
+    pub fn new(config: &Config, protocols: Protocols) -> Self {
         let webhooks_to = config.webhooks_to;
         Self {
-            services: Services::new(config),
+            services: Services::new(config, protocols),
             apps: Kept::new(config, &config.apps, move |json| {
                 parse_apps(json, webhooks_to)
             }),

@@ -23,7 +23,7 @@
 //! On a channel that is never quiet the switch is made anyhow after some tries: then the log is read once
 //! more, and what was published in that moment may come twice, under its serial.
 //!
-//! What cannot be shown is said: `pusher:resume_failed` names the last serial up to which nothing is
+//! What cannot be shown is said: a notice names the last serial up to which nothing is
 //! missing, and from that moment on the channel is live.
 
 use std::ops::ControlFlow;
@@ -33,7 +33,7 @@ use tokio::time::Instant;
 
 use crate::aws::Services;
 use crate::aws::table::{ChannelKey, Subscriber, Switched, Tip};
-use crate::history::last_event::last_event;
+use crate::history::last_event::show_last;
 use crate::history::log_reader::{is_expired, read_channel};
 use crate::model::app::App;
 use crate::model::error::{Fault, chain};
@@ -42,10 +42,10 @@ use crate::model::limits::{
     RESUME_PAUSES, RESUME_SWITCHES_MAX,
 };
 use crate::model::reading::Position;
-use crate::model::socket_id::ConnectionId;
+use crate::model::said::Said;
 use crate::model::time::UnixMillis;
-use crate::pusher::frame;
-use crate::transport::reply::{reply, try_reply};
+use crate::model::voice::{Client, Voice};
+use crate::transport::say::{say, try_say};
 use crate::upkeep::spread;
 
 /// A subscription that is held until it has been shown what it has missed.
@@ -81,11 +81,12 @@ enum Ended {
 /// last event of a cache channel is among what was missed, and is not read.
 pub(crate) async fn resume(
     services: &Services,
-    id: &ConnectionId,
+    client: Client<'_>,
     of: &ChannelKey,
     resuming: Resuming,
     at: UnixMillis,
 ) {
+    let id = client.id;
     let Resuming {
         shard,
         op,
@@ -95,6 +96,7 @@ pub(crate) async fn resume(
     } = resuming;
     let mut reading = Reading {
         services,
+        voice: client.voice,
         subscriber: Subscriber { of, shard, id },
         op: &op,
         at,
@@ -127,6 +129,7 @@ pub(crate) async fn resume(
 /// Where the reading of a channel's log for one subscriber stands.
 struct Reading<'a> {
     services: &'a Services,
+    voice: Voice,
     subscriber: Subscriber<'a>,
     op: &'a str,
     at: UnixMillis,
@@ -140,6 +143,13 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
+    fn client(&self) -> Client<'_> {
+        Client {
+            id: self.subscriber.id,
+            voice: self.voice,
+        }
+    }
+
     fn now(&self) -> UnixMillis {
         let elapsed_millis = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         UnixMillis(self.at.0.saturating_add(elapsed_millis))
@@ -159,9 +169,12 @@ impl Reading<'_> {
     async fn acknowledged(&mut self, user_id: Option<&str>) -> Result<ControlFlow<Ended>, Fault> {
         let Subscriber { of, id, .. } = self.subscriber;
         let Some(user_id) = user_id else {
-            let acknowledgement = frame::subscription_succeeded(&of.channel, None);
+            let acknowledged = Said::Acknowledged {
+                channel: &of.channel,
+                roster: None,
+            };
             return Ok(
-                match try_reply(self.services, id, acknowledgement, self.at).await? {
+                match try_say(self.services, self.client(), &acknowledged, self.at).await? {
                     true => ControlFlow::Continue(()),
                     false => ControlFlow::Break(Ended::Over),
                 },
@@ -230,7 +243,7 @@ impl Reading<'_> {
     /// Posts what is in the log after what the client has, up to the tip or beyond it. What is not yet
     /// in the log is awaited.
     async fn show_up_to(&mut self, tip: Tip, app: &App) -> Result<ControlFlow<Ended>, Fault> {
-        let Subscriber { of, id, .. } = self.subscriber;
+        let Subscriber { of, .. } = self.subscriber;
         let shown_before = self.shown;
         while self.has < tip.serial {
             let now = self.now();
@@ -250,8 +263,13 @@ impl Reading<'_> {
                     return Ok(ControlFlow::Break(Ended::Lost(Some(row.serial))));
                 }
                 if let Some((name, data)) = row.event {
-                    let frame = frame::publication(&of.channel, &name, &data, row.serial);
-                    if !try_reply(self.services, id, frame, now).await? {
+                    let published = Said::Published {
+                        channel: &of.channel,
+                        name: &name,
+                        data: &data,
+                        serial: row.serial,
+                    };
+                    if !try_say(self.services, self.client(), &published, now).await? {
                         return Ok(ControlFlow::Break(Ended::Over));
                     }
                     self.shown += 1;
@@ -321,18 +339,23 @@ impl Reading<'_> {
             .await
         {
             Ok(true) => {
-                let failed = frame::resume_failed(&of.channel, self.has, oldest);
-                if reply(services, id, failed, now).await
-                    && let Some(last) = last_event(services, of, now).await
-                {
-                    reply(services, id, last, now).await;
+                let failed = Said::NotResumed {
+                    channel: &of.channel,
+                    after: self.has,
+                    oldest,
+                };
+                if say(services, self.client(), &failed, now).await {
+                    show_last(services, self.client(), of, now).await;
                 }
             }
             Ok(false) => {}
             Err(fault) => {
                 // Its hold ends by itself, but whoever joins again has not to wait for that.
                 tracing::error!(channel = %of.channel, connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "held");
-                reply(services, id, frame::subscription_failure(&of.channel), now).await;
+                let failed = Said::SubscriptionFailed {
+                    channel: &of.channel,
+                };
+                say(services, self.client(), &failed, now).await;
             }
         }
     }

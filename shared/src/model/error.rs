@@ -58,6 +58,9 @@ pub enum Fault {
     /// The operating system gave no random bytes.
     #[error("no random bytes")]
     Random(#[source] getrandom::Error),
+    /// A client's row names a protocol that this version does not speak.
+    #[error("a client speaks a protocol that is not known here")]
+    Voice,
     /// A publication lost its serial to a reader as often as it may.
     #[error("no serial could be kept for a publication")]
     SerialLost,

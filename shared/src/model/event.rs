@@ -1,6 +1,7 @@
 //! Events: their names and data, and the requests that publish them.
 
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::model::channel::Channel;
 use crate::model::error::Rejection;
@@ -14,7 +15,8 @@ pub const CLIENT_EVENT_PREFIX: &str = "client-";
 
 /// An event's name. Beyond length and the reserved prefixes nothing is asked of it: Laravel sends
 /// `App\Events\X` and `.custom`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct EventName(String);
 
 impl EventName {

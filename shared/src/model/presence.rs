@@ -9,13 +9,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::model::channel::Channel;
 use crate::model::error::Rejection;
-use crate::model::limits::POST_MAX_BYTES;
 use crate::model::socket_id::ConnectionId;
 use crate::model::time::UnixMillis;
 use crate::model::user::User;
-use crate::pusher::frame;
+use crate::model::voice::{Client, Voice};
 
 /// The members of a channel, in the form that an acknowledgement carries: each user once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -46,12 +44,6 @@ impl Roster {
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
-
-    /// Whether an acknowledgement that carries it can be posted at all.
-    #[must_use]
-    pub fn fits(&self, channel: &Channel) -> bool {
-        frame::subscription_succeeded(channel, Some(self)).len() <= POST_MAX_BYTES
-    }
 }
 
 impl<'a> FromIterator<&'a User> for Roster {
@@ -71,6 +63,19 @@ pub struct Attending {
     pub id: ConnectionId,
     /// From when on it counts no more.
     pub expires_at: UnixMillis,
+    /// What its client speaks.
+    pub voice: Voice,
+}
+
+impl Attending {
+    /// Its client.
+    #[must_use]
+    pub const fn client(&self) -> Client<'_> {
+        Client {
+            id: &self.id,
+            voice: self.voice,
+        }
+    }
 }
 
 /// A subscribe that is still to be acknowledged.
@@ -110,14 +115,24 @@ impl Member {
 
     /// Its live connections that have been acknowledged: those who are told of changes. The others
     /// learn of them from the roster in their acknowledgement.
-    pub fn told(&self, now: UnixMillis) -> impl Iterator<Item = &ConnectionId> {
+    pub fn told(&self, now: UnixMillis) -> impl Iterator<Item = Client<'_>> {
         let told = move |connection: &&Attending| {
             connection.expires_at > now && self.asked.iter().all(|asked| asked.id != connection.id)
         };
-        self.connections
-            .iter()
-            .filter(told)
-            .map(|connection| &connection.id)
+        self.connections.iter().filter(told).map(Attending::client)
+    }
+
+    /// The client that asked for an acknowledgement.
+    #[must_use]
+    pub fn asking<'a>(&'a self, asked: &'a Asked) -> Client<'a> {
+        let mut connections = self.connections.iter();
+        let its_own = connections.find(|connection| connection.id == asked.id);
+        Client {
+            id: &asked.id,
+            voice: its_own
+                .map(|connection| connection.voice)
+                .unwrap_or_default(),
+        }
     }
 }
 
@@ -138,12 +153,14 @@ impl Plan {
     /// Compares who is there with what was told. Those who were told of stay, whatever the limit;
     /// the others come in the order of their ids while there is room.
     ///
+    /// `fits`: whether an acknowledgement that carries a roster can be posted at all.
+    ///
     /// `after_crash`: an announcer may have told what it did not live to note. Of whoever has changed
     /// since something was noted it is told (again) how it is now.
     #[must_use]
     pub fn of(
         members: &[&Member],
-        channel: &Channel,
+        fits: impl Fn(&Roster) -> bool,
         max_members: u64,
         after_crash: bool,
         now: UnixMillis,
@@ -171,7 +188,7 @@ impl Plan {
             all.iter().map(|&place| &members[place].user).collect()
         };
         let mut all = roster(&come);
-        while !all.fits(channel) {
+        while !fits(&all) {
             let Some(place) = come.pop() else { break };
             refused.push((place, Rejection::PresenceTooLarge));
             all = roster(&come);
@@ -211,24 +228,13 @@ mod tests {
         );
     }
 
-    #[test]
-    fn a_roster_fits_or_does_not() {
-        let channel = Channel::parse("presence-a").expect("a name");
-        let users = |count: usize| -> Vec<User> {
-            (0..count)
-                .map(|n| user(&n.to_string(), Some(json!("i".repeat(1_000)))))
-                .collect()
-        };
-        assert!(users(100).iter().collect::<Roster>().fits(&channel));
-        assert!(!users(130).iter().collect::<Roster>().fits(&channel));
-    }
-
     const NOW: UnixMillis = UnixMillis(1_000);
 
     fn member(id: &str, announced: bool, expiries: &[u64]) -> Member {
         let connection = |(n, &expires_at): (usize, &u64)| Attending {
             id: ConnectionId::new(format!("{id}{n}")),
             expires_at: UnixMillis(expires_at),
+            voice: Voice::default(),
         };
         Member {
             user: user(id, None),
@@ -239,10 +245,14 @@ mod tests {
         }
     }
 
+    /// Up to a hundred times what one user of these tests is.
+    fn fits(roster: &Roster) -> bool {
+        serde_json::to_string(roster).expect("prints").len() <= 110_000
+    }
+
     fn plan(members: &[Member], max_members: u64) -> Plan {
-        let channel = Channel::parse("presence-a").expect("a name");
         let members: Vec<&Member> = members.iter().collect();
-        Plan::of(&members, &channel, max_members, false, NOW)
+        Plan::of(&members, fits, max_members, false, NOW)
     }
 
     #[test]
@@ -305,7 +315,7 @@ mod tests {
             resumes: false,
             op: "1".to_owned(),
         });
-        let told: Vec<&str> = member.told(NOW).map(ConnectionId::as_str).collect();
+        let told: Vec<&str> = member.told(NOW).map(|client| client.id.as_str()).collect();
         assert_eq!(told, ["a0"]);
     }
 
@@ -325,8 +335,7 @@ mod tests {
             member("e", true, &[2_000]),
         ];
         let members: Vec<&Member> = members.iter().collect();
-        let channel = Channel::parse("presence-a").expect("a name");
-        let plan = |after_crash| Plan::of(&members, &channel, 100, after_crash, NOW);
+        let plan = |after_crash| Plan::of(&members, fits, 100, after_crash, NOW);
         assert_eq!((plan(true).come, plan(true).gone), (vec![0, 2], vec![1, 3]));
         assert_eq!((plan(false).come, plan(false).gone), (vec![0], vec![3]));
         assert_eq!(plan(true).roster, plan(false).roster);

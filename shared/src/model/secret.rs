@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq as _};
 
 use crate::model::limits::OWN_KEY_MIN_BYTES;
@@ -17,6 +19,15 @@ impl Secret {
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(text)
+    }
+
+    /// The lower-case hex HMAC-SHA256 of `message`: what shows that the secret is known.
+    #[must_use]
+    pub fn sign(&self, message: &[u8]) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.as_bytes())
+            .expect("HMAC takes a key of any length");
+        mac.update(message);
+        hex::encode(mac.finalize().into_bytes())
     }
 
     /// The secret's bytes, to key a MAC with.

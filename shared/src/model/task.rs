@@ -8,7 +8,7 @@ use crate::model::channel::Channel;
 use crate::model::error::Fault;
 use crate::model::socket_id::ConnectionId;
 
-pub use self::delivery::{Delivery, DeliveryName};
+pub use self::delivery::{Content, Delivery, DeliveryName};
 
 /// The version of the messages. One of another version is not understood: it is tried again, by
 /// when the function may have been replaced, and ends among the dead.
@@ -47,8 +47,20 @@ pub struct Recount {
     pub put_off: Option<String>,
 }
 
+/// A message as a queue hands it out. No `Debug`: what it says is not for the log.
+pub struct QueueMessage {
+    /// The queue's name for it.
+    pub id: String,
+    /// What it says.
+    pub body: String,
+    /// What it is in order with, in a queue that keeps an order.
+    pub group: Option<String>,
+    /// Whether it was handed out before.
+    pub is_repeated: bool,
+}
+
 #[derive(Serialize, Deserialize)]
-struct Message<T> {
+struct Versioned<T> {
     v: u32,
     #[serde(flatten)]
     task: T,
@@ -60,7 +72,7 @@ impl Task {
     /// # Errors
     /// [`Fault::Task`].
     pub fn parse(message: &str) -> Result<Self, Fault> {
-        let Message { v, task }: Message<Self> =
+        let Versioned { v, task }: Versioned<Self> =
             serde_json::from_str(message).map_err(|error| Fault::Task(error.into()))?;
         if v == VERSION {
             Ok(task)
@@ -72,7 +84,7 @@ impl Task {
     /// The message.
     #[must_use]
     pub fn print(&self) -> String {
-        let message = Message {
+        let message = Versioned {
             v: VERSION,
             task: self,
         };
@@ -105,7 +117,10 @@ mod tests {
             name,
             at: UnixMillis(1_000),
             except: except.map(|text| SocketId::parse(text).expect(text)),
-            frame: r#"{"event":"e"}"#.to_owned(),
+            content: Content::Publication {
+                event: "e".to_owned(),
+                data: "{}".to_owned(),
+            },
         })
     }
 
@@ -114,7 +129,7 @@ mod tests {
         let message = r#"{"v":1,"type":"subscription_count","app_id":"1001","channel":"orders"}"#;
         assert_eq!(count(None).print(), message);
         let serial = DeliveryName::Serial(1_790_000_000_001);
-        let message = r#"{"v":1,"type":"deliver","app_id":"1001","channel":"orders","shard":1,"shards":3,"subscribers":2500,"name":{"serial":1790000000001},"at":1000,"frame":"{\"event\":\"e\"}"}"#;
+        let message = r#"{"v":1,"type":"deliver","app_id":"1001","channel":"orders","shard":1,"shards":3,"subscribers":2500,"name":{"serial":1790000000001},"at":1000,"publication":{"event":"e","data":"{}"}}"#;
         assert_eq!(delivery(serial, None).print(), message);
         let event = DeliveryName::ClientEvent(Uuid::from_u128(7));
         for task in [

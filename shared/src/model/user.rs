@@ -11,6 +11,7 @@ use crate::model::limits::{
 };
 use crate::model::socket_id::ConnectionId;
 use crate::model::time::UnixMillis;
+use crate::model::voice::{Client, Voice};
 
 /// A user: an id within its bounds, and what the others on a presence channel are shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,11 +132,20 @@ impl UserData {
 pub struct UserState {
     /// Its signed-in connections, and when each stops counting as alive.
     pub connections: BTreeMap<ConnectionId, UnixMillis>,
+    /// What their clients speak, where that is not the first voice.
+    pub voices: BTreeMap<ConnectionId, Voice>,
     /// Whether the watchers were last told that it is online; `None` when they were told nothing.
     pub announced: Option<bool>,
 }
 
 impl UserState {
+    /// The client of one of its connections.
+    #[must_use]
+    pub fn client<'a>(&self, id: &'a ConnectionId) -> Client<'a> {
+        let voice = self.voices.get(id).copied().unwrap_or_default();
+        Client { id, voice }
+    }
+
     /// Whether it is online: signed in on at least one connection that has not expired.
     #[must_use]
     pub fn is_online(&self, now: UnixMillis) -> bool {
@@ -221,6 +231,7 @@ mod tests {
     #[test]
     fn a_user_is_online_on_one_connection_or_more() {
         let state = |expiries: &[u64], announced: Option<bool>| UserState {
+            voices: BTreeMap::new(),
             connections: expiries
                 .iter()
                 .map(|&expires_at| {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::message::{Happened, Message, Outgoing, Tried};
 pub use self::resting::Resting;
-pub use self::target::Webhook;
+pub use self::target::{KEY_HEADER, SIGNATURE_HEADER, Webhook};
 use crate::model::channel::Channel;
 use crate::model::limits::{WEBHOOK_HOLD, WEBHOOK_HOLD_SLACK_MILLIS};
 use crate::model::time::UnixMillis;
@@ -140,94 +140,11 @@ pub fn is_back(left_at: Option<UnixMillis>, now: UnixMillis) -> bool {
     left_at.is_some_and(|left_at| now.millis_since(left_at) < surely)
 }
 
-/// The body of a webhook: events, and when the first of them happened, which tells a late one.
-#[must_use]
-pub fn body<'a>(events: impl IntoIterator<Item = &'a Happened>) -> String {
-    #[derive(Serialize)]
-    struct Body<'a> {
-        time_ms: UnixMillis,
-        events: Vec<&'a Event>,
-    }
-    let events: Vec<&Happened> = events.into_iter().collect();
-    let first = events.iter().map(|happened| happened.at).min();
-    let body = Body {
-        time_ms: first.unwrap_or_default(),
-        events: events.iter().map(|happened| &happened.event).collect(),
-    };
-    serde_json::to_string(&body).expect("names, texts and numbers always print")
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn a_body_is_written_as_the_server_sdks_read_it() {
-        let channel = Channel::parse("presence-a").expect("a name");
-        let events = [
-            Event::ChannelOccupied {
-                channel: channel.clone(),
-            },
-            Event::ChannelVacated {
-                channel: channel.clone(),
-            },
-            Event::MemberAdded {
-                channel: channel.clone(),
-                user_id: "7".to_owned(),
-            },
-            Event::MemberRemoved {
-                channel: channel.clone(),
-                user_id: "7".to_owned(),
-            },
-            Event::ClientEvent {
-                channel: channel.clone(),
-                event: "client-e".to_owned(),
-                data: r#"{"a":1}"#.to_owned(),
-                socket_id: "1.2".to_owned(),
-                user_id: Some("7".to_owned()),
-            },
-            Event::ClientEvent {
-                channel: channel.clone(),
-                event: "client-e".to_owned(),
-                data: "text".to_owned(),
-                socket_id: "1.2".to_owned(),
-                user_id: None,
-            },
-            Event::CacheMiss {
-                channel: channel.clone(),
-            },
-            Event::SubscriptionCount {
-                channel,
-                subscription_count: 3,
-            },
-        ];
-        let at = [9, 8, 7, 6, 5, 4, 3, 2];
-        let happened: Vec<Happened> = events
-            .into_iter()
-            .zip(at)
-            .map(|(event, at)| Happened {
-                at: UnixMillis(at),
-                event,
-            })
-            .collect();
-        let body: Value = serde_json::from_str(&body(&happened)).expect("JSON");
-        let of = "presence-a";
-        assert_eq!(
-            body,
-            json!({ "time_ms": 2, "events": [
-                { "name": "channel_occupied", "channel": of },
-                { "name": "channel_vacated", "channel": of },
-                { "name": "member_added", "channel": of, "user_id": "7" },
-                { "name": "member_removed", "channel": of, "user_id": "7" },
-                { "name": "client_event", "channel": of, "event": "client-e", "data": "{\"a\":1}", "socket_id": "1.2", "user_id": "7" },
-                { "name": "client_event", "channel": of, "event": "client-e", "data": "text", "socket_id": "1.2" },
-                { "name": "cache_miss", "channel": of },
-                { "name": "subscription_count", "channel": of, "subscription_count": 3 },
-            ] })
-        );
-    }
 
     #[test]
     fn who_comes_back_while_it_is_held_has_not_come() {

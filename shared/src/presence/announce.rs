@@ -10,18 +10,18 @@
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::aws::Services;
-use crate::aws::connections::Payload;
 use crate::aws::table::{ChannelKey, MemberRow, Subscriber, Told, Written};
 use crate::history::last_event::last_event;
 use crate::model::error::{Fault, Rejection, chain};
-use crate::model::limits::{POST_CONCURRENCY, TABLE_CONCURRENCY};
-use crate::model::presence::{Asked, Member, Plan};
+use crate::model::limits::{POST_CONCURRENCY, POST_MAX_BYTES, TABLE_CONCURRENCY};
+use crate::model::presence::{Asked, Member, Plan, Roster};
+use crate::model::said::Said;
 use crate::model::settings::Settings;
-use crate::model::socket_id::ConnectionId;
 use crate::model::time::UnixMillis;
+use crate::model::voice::Client;
 use crate::model::webhook::{Event, is_back};
-use crate::pusher::frame;
 use crate::transport::post::post_or_mark;
+use crate::transport::say::Speech;
 use crate::upkeep::count_out;
 
 /// What one look at a channel came to.
@@ -53,7 +53,8 @@ pub(crate) async fn announce(
         .by_id(&of.app_id)
         .map_or(&defaults, |app| app.settings());
     let max_members = settings.max_presence_members;
-    let plan = Plan::of(&members, &of.channel, max_members, after_crash, now);
+    let fits = |roster: &Roster| fits(services, of, roster);
+    let plan = Plan::of(&members, fits, max_members, after_crash, now);
 
     for (place, rejection) in &plan.refused {
         refuse(services, of, members[*place], rejection, answered, now).await?;
@@ -76,27 +77,33 @@ async fn tell_changes(
     now: UnixMillis,
 ) {
     let removed = plan.gone.iter().map(|&place| {
-        let frame = frame::member_removed(&of.channel, members[place].user.id());
-        (place, Payload::from(frame))
+        let left = Said::Left {
+            channel: &of.channel,
+            user_id: members[place].user.id(),
+        };
+        (place, Speech::new(services.protocols, left))
     });
     let added = plan.come.iter().map(|&place| {
-        let frame = frame::member_added(&of.channel, &members[place].user);
-        (place, Payload::from(frame))
+        let joined = Said::Joined {
+            channel: &of.channel,
+            user: &members[place].user,
+        };
+        (place, Speech::new(services.protocols, joined))
     });
-    let news: &Vec<(usize, Payload)> = &removed.chain(added).collect();
+    let news: &Vec<(usize, Speech<'_>)> = &removed.chain(added).collect();
     if news.is_empty() {
         return;
     }
     let told = members
         .iter()
         .enumerate()
-        .flat_map(|(place, member)| member.told(now).map(move |id| (place, id)));
+        .flat_map(|(place, member)| member.told(now).map(move |client| (place, client)));
     // Futures before the stream: a closure over what it lends would not be `Send` for a layer.
     let posts: Vec<_> = told
-        .map(|(place, id)| async move {
+        .map(|(place, client)| async move {
             // Each hears of the changes in their order, and never of its own user.
-            for (_, payload) in news.iter().filter(|(about, _)| *about != place) {
-                if !reached(services, id, payload, now).await {
+            for (_, speech) in news.iter().filter(|(about, _)| *about != place) {
+                if !reached(services, client, speech, now).await {
                     return;
                 }
             }
@@ -133,24 +140,30 @@ async fn acknowledge_all(
     if waiting.is_empty() {
         return;
     }
-    let frame = frame::subscription_succeeded(&of.channel, Some(&plan.roster));
+    let acknowledged = Said::Acknowledged {
+        channel: &of.channel,
+        roster: Some(&plan.roster),
+    };
     // Who is shown what it has missed gets the last event with that.
     let last = if waiting.iter().all(|(_, asked)| asked.resumes) {
         None
     } else {
         last_event(services, of, now).await
     };
-    let payloads = &[Some(frame), last].map(|frame| frame.map(Payload::from));
+    let last = last.as_ref().map(|last| last.said(&of.channel));
+    let said = [Some(acknowledged), last];
+    let speeches = &said.map(|said| said.map(|said| Speech::new(services.protocols, said)));
     let posts: Vec<_> = waiting
         .iter()
-        .map(|&(_, asked)| async move {
+        .map(|&(place, asked)| async move {
+            let client = members[place].asking(asked);
             let wanted = if asked.resumes {
-                &payloads[..1]
+                &speeches[..1]
             } else {
-                payloads
+                speeches
             };
-            for payload in wanted.iter().flatten() {
-                if !reached(services, &asked.id, payload, now).await {
+            for speech in wanted.iter().flatten() {
+                if !reached(services, client, speech, now).await {
                     return;
                 }
             }
@@ -160,17 +173,31 @@ async fn acknowledge_all(
     answered.extend(waiting.into_iter().map(|(_, asked)| asked.clone()));
 }
 
-/// Posts to one connection. `false`: it is gone, or stuck and closed, and is marked.
+/// Whether an acknowledgement that carries a roster can be posted, in any voice.
+fn fits(services: &Services, of: &ChannelKey, roster: &Roster) -> bool {
+    let acknowledged = Said::Acknowledged {
+        channel: &of.channel,
+        roster: Some(roster),
+    };
+    let mut protocols = services.protocols.all();
+    protocols.all(|(_, protocol)| (protocol.print)(&acknowledged).len() <= POST_MAX_BYTES)
+}
+
+/// Tells one client. `false`: it is gone, or stuck and closed, and is marked.
 async fn reached(
     services: &Services,
-    id: &ConnectionId,
-    payload: &Payload,
+    client: Client<'_>,
+    speech: &Speech<'_>,
     now: UnixMillis,
 ) -> bool {
-    match post_or_mark(services, id, payload, now).await {
+    let told = match speech.in_voice(client.voice) {
+        Ok(payload) => post_or_mark(services, client.id, payload, now).await,
+        Err(fault) => Err(fault),
+    };
+    match told {
         Ok(served) => served,
         Err(fault) => {
-            tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "not told");
+            tracing::error!(connection_id = %client.id, error_type = fault.error_type(), error = chain(&fault), "not told");
             true
         }
     }
@@ -241,9 +268,13 @@ async fn refuse(
     answered: &mut Vec<Asked>,
     now: UnixMillis,
 ) -> Result<(), Fault> {
-    let payload = Payload::from(frame::subscription_error(of.channel.as_str(), rejection));
+    let refused = Said::NotSubscribed {
+        channel: of.channel.as_str(),
+        rejection,
+    };
+    let speech = Speech::new(services.protocols, refused);
     for asked in &member.asked {
-        reached(services, &asked.id, &payload, now).await;
+        reached(services, member.asking(asked), &speech, now).await;
         answered.push(asked.clone());
     }
     for connection in &member.connections {

@@ -68,7 +68,7 @@ pub(crate) async fn join(
             if settled
                 .answered
                 .iter()
-                .any(|answered| answered.id == *join.id && answered.op == join.op) =>
+                .any(|answered| answered.id == *join.client.id && answered.op == join.op) =>
         {
             tracing::error!(channel = %join.of.channel, error_type = fault.error_type(), error = chain(&fault), "announced, not noted");
             Ok(())
@@ -83,13 +83,16 @@ async fn place_member(services: &Services, join: Join<'_>, place: Place) -> Resu
         Place::Taken => {
             services.table.join_member(join).await?;
             // An unsubscribe that ran between the own row and this found nothing to take off.
-            let own = services.table.own_row(join.id, &join.of.channel).await?;
+            let own = services
+                .table
+                .own_row(join.client.id, &join.of.channel)
+                .await?;
             if own.is_none_or(|own| own.left_at.is_some_and(|left_at| left_at > join.at)) {
                 let (of, user_id) = (join.of, join.user.id());
                 let written = Written::UpTo(join.at);
                 services
                     .table
-                    .leave_member(of, user_id, join.id, written)
+                    .leave_member(of, user_id, join.client.id, written)
                     .await?;
             }
             Ok(())

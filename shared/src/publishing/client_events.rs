@@ -5,7 +5,6 @@
 //! changes nothing of its channel; of two that are on their way at once, either may come first.
 
 use futures_util::future::try_join;
-use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::aws::Services;
@@ -14,24 +13,13 @@ use crate::delivery::{Dispatch, dispatch};
 use crate::model::app::App;
 use crate::model::channel::{Channel, Kind};
 use crate::model::error::{Error, Fault, Rejection};
-use crate::model::event::{EventData, EventName};
+use crate::model::event::EventData;
 use crate::model::rate::Turns;
+use crate::model::request::ClientEvent;
 use crate::model::socket_id::{ConnectionId, SocketId};
-use crate::model::task::DeliveryName;
+use crate::model::task::{Content, DeliveryName};
 use crate::model::time::UnixMillis;
 use crate::model::webhook::Event;
-use crate::pusher::frame;
-
-/// What a client wants the others to be told.
-#[derive(Debug)]
-pub struct ClientEvent {
-    /// The event.
-    pub name: EventName,
-    /// To whom: those on this channel.
-    pub channel: Channel,
-    /// The data as JSON, passed on as it was sent.
-    pub data: String,
-}
 
 /// Passes a client's event on to all others on a channel, if the app lets clients talk, the channel
 /// is one for it, the sender is on it, and has not sent too many in this second. One query, one
@@ -75,15 +63,12 @@ pub async fn relay(
     if !may {
         return Err(Rejection::ClientEventRate { max_per_second }.into());
     }
-    let data: &RawValue = serde_json::from_str(data.as_str())
-        .expect("it was taken out of a frame, where it was JSON");
-    let frame = frame::client_event(&channel, &name, data, own.user_id.as_deref());
     let sender = SocketId::of(id);
     let event = Event::ClientEvent {
         channel: channel.clone(),
         event: name.as_str().to_owned(),
         // Text stands for itself; it is what most receivers would make of it.
-        data: serde_json::from_str(data.get()).unwrap_or_else(|_| data.get().to_owned()),
+        data: serde_json::from_str(data.as_str()).unwrap_or_else(|_| data.as_str().to_owned()),
         socket_id: sender.to_string(),
         user_id: own.user_id.clone(),
     };
@@ -92,7 +77,11 @@ pub async fn relay(
         of: &of,
         audience,
         name: DeliveryName::ClientEvent(Uuid::now_v7()),
-        frame,
+        content: Content::ClientEvent {
+            event: name,
+            data: data.as_str().to_owned(),
+            user_id: own.user_id.clone(),
+        },
         except: Some(&sender),
     };
     Ok(dispatch(services, event, at).await?)
@@ -146,6 +135,7 @@ mod tests {
     use super::*;
     use crate::model::app::Apps;
     use crate::model::token::Grant;
+    use crate::model::voice::Voice;
 
     fn may(app: &str, name: &str, joined: &[&str]) -> Result<Option<String>, Rejection> {
         let apps =
@@ -162,6 +152,7 @@ mod tests {
             connected_at: UnixMillis(0),
             expires_at: UnixMillis(0),
             left_authorized: false,
+            voice: Voice::default(),
             signed_in: None,
             grant: Grant::default(),
             subscriptions: joined.iter().map(own).collect(),

@@ -11,8 +11,8 @@
 
 use crate::aws::Services;
 use crate::aws::table::{Begun, OnceKey, TakenSerial};
+use crate::model::call::{CallAnswer, Idempotency};
 use crate::model::error::{Error, Rejection, chain};
-use crate::pusher::api::{Answer, Idempotency};
 use crate::upkeep::operation_name;
 
 /// An attempt at a request that is known by its key.
@@ -32,7 +32,7 @@ pub(crate) enum Known {
     /// It is to be done.
     Attempt(Attempt),
     /// It was, and answered so.
-    Answered(Answer),
+    Answered(CallAnswer),
 }
 
 /// Begins an attempt, unless it was done before. One write.
@@ -61,7 +61,7 @@ pub(crate) async fn begin(
             id,
             taken,
         })),
-        Begun::Done { status, body } => Ok(Known::Answered(Answer { status, body })),
+        Begun::Done { status, body } => Ok(Known::Answered(CallAnswer { status, body })),
         Begun::UnderWay => Err(Rejection::IdempotencyUnderWay.into()),
         Begun::Another => Err(Rejection::IdempotencyOther.into()),
     }
@@ -103,10 +103,10 @@ impl Attempt {
 
     /// Notes what it came to. Whoever asks again after a failure need not wait. One write; what fails here
     /// is logged, because what was asked for is done.
-    pub(crate) async fn end(self, services: &Services, outcome: &Result<Answer, Error>) {
+    pub(crate) async fn end(self, services: &Services, outcome: &Result<CallAnswer, Error>) {
         let Self { of, owner, .. } = &self;
         let noted = match outcome {
-            Ok(Answer { status, body }) => {
+            Ok(CallAnswer { status, body }) => {
                 services.table.finish_once(of, owner, *status, body).await
             }
             Err(_) => services.table.give_up_once(of, owner).await,

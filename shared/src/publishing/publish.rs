@@ -29,10 +29,9 @@ use crate::model::event::{EventData, EventName};
 use crate::model::limits::{SERIAL_ATTEMPTS, TABLE_CONCURRENCY};
 use crate::model::metrics::Count;
 use crate::model::socket_id::SocketId;
-use crate::model::task::DeliveryName;
+use crate::model::task::{Content, DeliveryName};
 use crate::model::time::UnixMillis;
 use crate::publishing::idempotency::Attempt;
-use crate::pusher::frame;
 
 /// An event on its way to a channel.
 #[derive(Clone, Copy, Debug)]
@@ -288,7 +287,10 @@ async fn deliver(
         of,
         audience,
         name: DeliveryName::Serial(serial),
-        frame: frame::publication(&of.channel, name.as_str(), data.as_str(), serial),
+        content: Content::Publication {
+            event: name.as_str().to_owned(),
+            data: data.as_str().to_owned(),
+        },
         except,
     };
     let dispatched = dispatch(services, publication, now).await;

@@ -3,13 +3,11 @@
 //! Every comparison of a secret's derivative is in constant time. A refused request learns which
 //! parameter was wrong, never what the right signature would have been.
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
 use crate::model::app::App;
 use crate::model::channel::Channel;
-use crate::model::secret::{Secret, Secrets};
+use crate::model::secret::Secrets;
 use crate::model::socket_id::SocketId;
 
 /// Whether `auth`, which is `KEY:HEX`, admits this socket to this channel.
@@ -43,19 +41,10 @@ fn is_authorized(app: &App, signed: &str, auth: &str) -> bool {
     app.has_key(key) & is_signed(app.secrets(), signed.as_bytes(), signature)
 }
 
-/// The lower-case hex HMAC-SHA256 of `message`: what shows that the secret is known.
-#[must_use]
-pub fn sign(secret: &Secret, message: &[u8]) -> String {
-    let mut mac =
-        Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length");
-    mac.update(message);
-    hex::encode(mac.finalize().into_bytes())
-}
-
-/// Whether `signature` is what [`sign`] makes of `message` with a secret that is good.
+/// Whether `signature` is what [`Secret::sign`] makes of `message` with a secret that is good.
 pub(crate) fn is_signed(secrets: &Secrets, message: &[u8], signature: &str) -> bool {
     secrets.any(|secret| {
-        let expected = sign(secret, message);
+        let expected = secret.sign(message);
         expected.as_bytes().ct_eq(signature.as_bytes())
     })
 }

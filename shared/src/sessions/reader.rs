@@ -38,178 +38,32 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::{Stream, StreamExt as _, stream};
 use tokio::time::Instant;
 
-use crate::aws::table::{FrameKey, SessionRow, Taken, Waiting};
+use crate::aws::table::{FrameKey, SessionRow, Waiting};
 use crate::aws::{Services, now};
-use crate::connections::admission::{self, Admission, Upgrade};
-use crate::connections::receive::{self, Message};
-use crate::model::app::App;
-use crate::model::error::{Error, Fault, Rejection, chain};
+use crate::model::error::Fault;
 use crate::model::limits::{
-    CONNECTION_AGE_MAX_SECS, FOLLOW_FAULTS_MAX, FOLLOW_PAUSE, HANDED_FRAMES_MAX, HANDED_MAX_BYTES,
-    HEARTBEAT_PAUSE, LOOK_PAUSE_MIN, REOPEN_PATIENCE, REOPEN_PATIENCE_AT_END, SESSION_POLL_WAIT,
+    FOLLOW_PAUSE, HANDED_FRAMES_MAX, HANDED_MAX_BYTES, LOOK_PAUSE_MIN, SESSION_POLL_WAIT,
 };
-use crate::model::secret::OwnKey;
-use crate::model::socket_id::{ConnectionId, SocketId};
-use crate::model::time::UnixMillis;
-use crate::pusher::frame;
-use crate::pusher::session::{Call, HEARTBEAT, OPEN, Parting, Request, Sent, line, parse_frames};
+use crate::model::session::{Lines, Parting};
+use crate::model::socket_id::ConnectionId;
 use crate::transport::post;
-
-/// What a request of a session is answered.
-pub enum Answer {
-    /// Nothing: what it said was taken.
-    Taken,
-    /// These lines.
-    Lines(String),
-    /// Lines, as they come.
-    Stream(Box<Reader>),
-}
-
-/// Answers a request of a session. To receive costs one write; to open two more, and one for a token;
-/// then one query for each look, at most two a second in the long run; and each frame a write to
-/// delete it, each poll that has some one more. To send costs one write, and what each frame costs.
-///
-/// # Errors
-/// A rejection, or a [`Fault`]. Who may not connect is told so in lines.
-pub async fn answer(
-    services: &Services,
-    key: &OwnKey,
-    request: Request,
-    body: &[u8],
-    origin: Option<&str>,
-    at: UnixMillis,
-) -> Result<Answer, Error> {
-    let Some(app) = services.apps.by_key(&request.app_key) else {
-        return match request.call {
-            Call::Poll | Call::Stream => {
-                Ok(Answer::Lines(refusal(services, &Rejection::UnknownKey)))
-            }
-            Call::Send => Err(Rejection::UnknownKey.into()),
-        };
-    };
-    let id = request.connection_id(app, key);
-    let is_stream = match request.call {
-        Call::Send => {
-            send(services, &id, parse_frames(body)?, at).await?;
-            return Ok(Answer::Taken);
-        }
-        Call::Poll => false,
-        Call::Stream => true,
-    };
-    let number = request.number;
-    let (session, opens) = match services.table.take_session(&id, number, at).await? {
-        Taken::Yes(session) => {
-            let opens = session.opened_by == session.number;
-            (session, opens)
-        }
-        // Nobody waits for this answer any more.
-        Taken::Stale => return Ok(Answer::Lines(HEARTBEAT.to_owned())),
-        Taken::Unknown => match open(services, app, &id, request, origin, at).await? {
-            Ok(session) => (session, true),
-            Err(lines) => return Ok(Answer::Lines(lines)),
-        },
-    };
-    let mut reader = Reader::new(services.clone(), id, session);
-    if opens {
-        reader.held = greeting(&reader.id);
-        if !is_stream {
-            return Ok(Answer::Lines(reader.held));
-        }
-    }
-    if is_stream {
-        Ok(Answer::Stream(Box::new(reader)))
-    } else {
-        Ok(Answer::Lines(reader.poll().await?))
-    }
-}
-
-/// Has a session's frames do what they ask for, one after another.
-async fn send(
-    services: &Services,
-    id: &ConnectionId,
-    frames: Vec<String>,
-    at: UnixMillis,
-) -> Result<(), Error> {
-    if !services.table.hear(id, at).await? {
-        return Err(Rejection::NotConnected.into());
-    }
-    let mut at = at;
-    for text in frames {
-        let message = Message {
-            id: id.clone(),
-            at,
-            text,
-        };
-        receive::receive(services, message).await;
-        // What orders them.
-        at = UnixMillis(at.0 + 1);
-    }
-    Ok(())
-}
-
-/// Opens a session; or else the lines that say why not.
-async fn open(
-    services: &Services,
-    app: &App,
-    id: &ConnectionId,
-    request: Request,
-    origin: Option<&str>,
-    at: UnixMillis,
-) -> Result<Result<SessionRow, String>, Fault> {
-    let upgrade = Upgrade {
-        id: id.clone(),
-        connected_at: at,
-        app_key: Some(app.key().to_owned()),
-        protocol: request.protocol,
-        token: request.token,
-        origin: origin.map(str::to_owned),
-    };
-    let displaced = match admission::decide(services, upgrade, at).await? {
-        Admission::In(displaced) => displaced,
-        Admission::Refused(rejection) => return Ok(Err(refusal(services, &rejection))),
-        Admission::Overtaken => return Ok(Err(format!("{OPEN}{}", Parting::new(None).line()))),
-    };
-    let life_secs = services.lives.connection_secs.min(CONNECTION_AGE_MAX_SECS);
-    let ends_at = at.plus_secs(life_secs);
-    let table = &services.table;
-    let session = table.open_session(id, request.number, at, ends_at).await?;
-    if let Some(displaced) = displaced {
-        displaced.end(services, at).await;
-        services.tell_webhooks().await;
-    }
-    Ok(Ok(session))
-}
-
-/// What an open session begins with.
-fn greeting(id: &ConnectionId) -> String {
-    let established = frame::established(&SocketId::of(id));
-    format!("{OPEN}{}", line([&*String::from_utf8_lossy(&established)]))
-}
-
-/// A client that may not connect is told why in a frame, as on a socket, and then closed.
-fn refusal(services: &Services, rejection: &Rejection) -> String {
-    services.refused(rejection);
-    let error = frame::error(rejection);
-    let told = line([&*String::from_utf8_lossy(&error)]);
-    format!("{OPEN}{told}{}", Parting::new(Some(rejection)).line())
-}
+use crate::transport::reach::parting;
 
 /// A request to receive that has the session.
 pub struct Reader {
-    services: Services,
-    id: ConnectionId,
-    session: SessionRow,
+    pub(super) services: Services,
+    pub(super) lines: &'static Lines,
+    pub(super) id: ConnectionId,
+    pub(super) session: SessionRow,
     /// What is to be sent before anything else.
-    held: String,
-    pause: Duration,
+    pub(super) held: String,
+    pub(super) pause: Duration,
 }
 
 /// What an outbox shows to a reader.
-enum Look {
+pub(super) enum Look {
     /// What waits, and how the session was closed, if nothing else comes before that.
     Has(Vec<Waiting>, Option<Parting>),
     /// A later request has the session.
@@ -217,9 +71,15 @@ enum Look {
 }
 
 impl Reader {
-    fn new(services: Services, id: ConnectionId, session: SessionRow) -> Self {
+    pub(super) fn new(
+        services: Services,
+        lines: &'static Lines,
+        id: ConnectionId,
+        session: SessionRow,
+    ) -> Self {
         Self {
             services,
+            lines,
             id,
             session,
             held: String::new(),
@@ -227,19 +87,19 @@ impl Reader {
         }
     }
 
-    async fn rest(&mut self) {
+    pub(super) async fn rest(&mut self) {
         tokio::time::sleep(self.pause).await;
         self.pause = (self.pause * 2).min(FOLLOW_PAUSE);
     }
 
     /// Looks what waits, and deletes what the client has by now.
-    async fn look(&mut self) -> Result<Look, Fault> {
+    pub(super) async fn look(&mut self) -> Result<Look, Fault> {
         let table = &self.services.table;
         let outbox = table.outbox(&self.id).await?;
         match &outbox.session {
             Some(session) if session.epoch != self.session.epoch => return Ok(Look::Stale),
             Some(_) => {}
-            None => return Ok(Look::Has(Vec::new(), Some(Parting::new(None)))),
+            None => return Ok(Look::Has(Vec::new(), Some(parting(&self.services, None)))),
         }
         let is_read = self.session.handed_by < self.session.number;
         let has = |waiting: &Waiting| is_read && self.session.handed.contains(&waiting.key);
@@ -250,25 +110,25 @@ impl Reader {
         let fit = fit(&waiting);
         let cut = fit < waiting.len();
         waiting.truncate(fit);
-        let mut parting = outbox.parting;
-        if parting.is_none() && self.session.ends_at <= now() {
+        let mut parted = outbox.parting;
+        if parted.is_none() && self.session.ends_at <= now() {
             let now = now();
             post::end(&self.services, &self.id, None, now).await?;
             self.services.tell_webhooks().await;
-            parting = Some(Parting::new(None));
+            parted = Some(parting(&self.services, None));
         }
-        Ok(Look::Has(waiting, parting.filter(|_| !cut)))
+        Ok(Look::Has(waiting, parted.filter(|_| !cut)))
     }
 
     /// Waits for something to be there, and hands it out.
-    async fn poll(mut self) -> Result<String, Fault> {
+    pub(super) async fn poll(mut self) -> Result<String, Fault> {
         let until = Instant::now() + SESSION_POLL_WAIT;
         loop {
             match self.look().await? {
-                Look::Stale => return Ok(HEARTBEAT.to_owned()),
+                Look::Stale => return Ok(self.lines.heartbeat.to_owned()),
                 Look::Has(waiting, None) if waiting.is_empty() => {
                     if Instant::now() >= until {
-                        return Ok(HEARTBEAT.to_owned());
+                        return Ok(self.lines.heartbeat.to_owned());
                     }
                     self.rest().await;
                 }
@@ -277,141 +137,32 @@ impl Reader {
                     let handed = keys(&waiting).collect::<Vec<_>>();
                     let hands = !handed.is_empty();
                     if hands && !table.hand_out(&self.id, &self.session, &handed).await? {
-                        return Ok(HEARTBEAT.to_owned());
+                        return Ok(self.lines.heartbeat.to_owned());
                     }
-                    return Ok(print(&waiting, parting.as_ref()));
+                    return Ok(self.print(&waiting, parting.as_ref()));
                 }
             }
         }
     }
 
-    /// What its client is sent, bit by bit, until another request has the session, it is closed, or the
-    /// stream's time is over and its client does not come back.
-    pub fn chunks(mut self, life: Duration) -> impl Stream<Item = Bytes> {
-        let begun_at = Instant::now();
-        let held = std::mem::take(&mut self.held);
-        let mut sent = Sent::default();
-        sent.count(&held);
-        let flow = Flow {
-            reader: self,
-            sent,
-            sent_at: begun_at,
-            ends_at: begun_at + life,
-            full_at: None,
-            taken: None,
-            faults: 0,
-            over: false,
-        };
-        let first = stream::iter((!held.is_empty()).then(|| Bytes::from(held)));
-        let others = stream::unfold(flow, |mut flow| async move {
-            let chunk = flow.next().await?;
-            flow.sent.count(&chunk);
-            flow.sent_at = Instant::now();
-            Some((Bytes::from(chunk), flow))
-        });
-        first.chain(others)
+    /// Prints frames, and how the session was closed.
+    pub(super) fn print(&self, waiting: &[Waiting], parting: Option<&Parting>) -> String {
+        let mut printed = String::new();
+        if !waiting.is_empty() {
+            let frames: Vec<&str> = waiting
+                .iter()
+                .map(|waiting| waiting.frame.as_str())
+                .collect();
+            printed += &(self.lines.frames)(&frames);
+        }
+        if let Some(parting) = parting {
+            printed += &(self.lines.parting)(parting);
+        }
+        printed
     }
 }
 
-/// A stream that goes on.
-struct Flow {
-    reader: Reader,
-    sent: Sent,
-    sent_at: Instant,
-    ends_at: Instant,
-    /// Since when it is full.
-    full_at: Option<Instant>,
-    /// What was read and is not sent yet, because it may not be deleted.
-    taken: Option<(Vec<Waiting>, Option<Parting>)>,
-    faults: usize,
-    over: bool,
-}
-
-impl Flow {
-    /// What is sent next; `None`: the stream ends.
-    async fn next(&mut self) -> Option<String> {
-        loop {
-            if self.over || self.faults >= FOLLOW_FAULTS_MAX {
-                return None;
-            }
-            if self.sent.is_full() {
-                return self.wait_for_successor().await;
-            }
-            if Instant::now() >= self.ends_at && self.taken.is_none() {
-                return Some(self.sent.filler());
-            }
-            match self.advance().await {
-                Ok(Some(chunk)) => {
-                    self.faults = 0;
-                    self.reader.pause = LOOK_PAUSE_MIN;
-                    return Some(chunk);
-                }
-                Ok(None) if self.over => return None,
-                Ok(None) => {
-                    self.faults = 0;
-                    if self.sent_at.elapsed() >= HEARTBEAT_PAUSE {
-                        return Some(HEARTBEAT.to_owned());
-                    }
-                }
-                Err(fault) => {
-                    tracing::error!(connection_id = %self.reader.id, error_type = fault.error_type(), error = chain(&fault), "stream did not read");
-                    self.faults += 1;
-                }
-            }
-            self.reader.rest().await;
-        }
-    }
-
-    /// Deletes what waits, and gives it to be sent.
-    async fn advance(&mut self) -> Result<Option<String>, Fault> {
-        if self.taken.is_none() {
-            self.taken = match self.reader.look().await? {
-                Look::Stale => {
-                    self.over = true;
-                    return Ok(None);
-                }
-                Look::Has(waiting, None) if waiting.is_empty() => return Ok(None),
-                Look::Has(waiting, parting) => Some((waiting, parting)),
-            };
-        }
-        if let Some((waiting, _)) = &self.taken {
-            let table = &self.reader.services.table;
-            table.delete_frames(&self.reader.id, keys(waiting)).await?;
-        }
-        Ok(self.taken.take().map(|(waiting, parting)| {
-            self.over = parting.is_some();
-            print(&waiting, parting.as_ref())
-        }))
-    }
-
-    /// Waits until another request has the session. A client that does not come back is closed.
-    async fn wait_for_successor(&mut self) -> Option<String> {
-        let full_at = *self.full_at.get_or_insert_with(Instant::now);
-        let until = (full_at + REOPEN_PATIENCE).min(self.ends_at + REOPEN_PATIENCE_AT_END);
-        loop {
-            match self.reader.look().await {
-                Ok(Look::Stale) => return None,
-                Ok(Look::Has(_, _)) => {}
-                Err(fault) => {
-                    tracing::error!(connection_id = %self.reader.id, error_type = fault.error_type(), error = chain(&fault), "stream did not read");
-                }
-            }
-            if Instant::now() >= until {
-                break;
-            }
-            self.reader.rest().await;
-        }
-        self.over = true;
-        let (services, id) = (&self.reader.services, &self.reader.id);
-        if let Err(fault) = post::end(services, id, None, now()).await {
-            tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "not forgotten");
-        }
-        services.tell_webhooks().await;
-        Some(Parting::new(None).line())
-    }
-}
-
-fn keys(waiting: &[Waiting]) -> impl Iterator<Item = FrameKey> + '_ {
+pub(super) fn keys(waiting: &[Waiting]) -> impl Iterator<Item = FrameKey> + '_ {
     waiting.iter().map(|waiting| waiting.key)
 }
 
@@ -428,15 +179,4 @@ fn fit(waiting: &[Waiting]) -> usize {
         .take_while(fits)
         .count();
     fit.max(1).min(waiting.len())
-}
-
-fn print(waiting: &[Waiting], parting: Option<&Parting>) -> String {
-    let mut lines = String::new();
-    if !waiting.is_empty() {
-        lines += &line(waiting.iter().map(|waiting| waiting.frame.as_str()));
-    }
-    if let Some(parting) = parting {
-        lines += &parting.line();
-    }
-    lines
 }

@@ -7,9 +7,9 @@ use crate::aws::{Services, now};
 use crate::model::error::{Fault, Rejection};
 use crate::model::limits::SESSION_SILENCE_SECS;
 use crate::model::metrics::Count;
+use crate::model::session::Parting;
 use crate::model::socket_id::{ConnectionId, Transport};
 use crate::model::time::UnixMillis;
-use crate::pusher::session::Parting;
 
 /// Posts a frame to a connection, one attempt: a post, or one write and one read.
 pub(crate) async fn post(services: &Services, id: &ConnectionId, payload: &Payload) -> Posted {
@@ -55,9 +55,18 @@ pub(crate) async fn close(
     match id.transport() {
         Transport::Socket => services.connections.close(id).await,
         Transport::Http => {
-            let parting = Parting::new(reason);
+            let parting = parting(services, reason);
             services.table.put_parting(id, &parting, now()).await
         }
+    }
+}
+
+/// How a session is closed, for a reason or for none that its client could mend.
+pub(crate) fn parting(services: &Services, reason: Option<&Rejection>) -> Parting {
+    let text = reason.map(ToString::to_string);
+    Parting {
+        code: (services.protocols.first().close_code)(reason),
+        reason: text.unwrap_or_else(|| "this connection is over: connect again".to_owned()),
     }
 }
 

@@ -34,23 +34,14 @@ use crate::aws::table::{
 };
 use crate::model::error::{Error, Fault, Rejection, chain};
 use crate::model::limits::WATCHLIST_LOOKS;
-use crate::model::socket_id::{ConnectionId, SocketId};
+use crate::model::request::SignIn;
+use crate::model::said::Said;
 use crate::model::time::UnixMillis;
 use crate::model::user::UserData;
-use crate::pusher::frame;
-use crate::pusher::signature;
-use crate::transport::post::post_or_mark;
+use crate::model::voice::Client;
+use crate::transport::say::try_say;
 use crate::upkeep::operation_name;
 use crate::users::watchers::settle;
-
-/// A request to sign in.
-#[derive(Debug)]
-pub struct SignIn {
-    /// `KEY:HEX`.
-    pub auth: String,
-    /// What is signed: a JSON object as a string.
-    pub user_data: String,
-}
 
 /// A sign-in that is to be answered, and what is to be told after that.
 #[derive(Debug)]
@@ -71,10 +62,11 @@ pub struct Pending {
 /// safe.
 pub async fn sign_in(
     services: &Services,
-    id: &ConnectionId,
+    client: Client<'_>,
     request: &SignIn,
     at: UnixMillis,
 ) -> Result<Pending, Error> {
+    let id = client.id;
     let connection = services
         .table
         .connection(id, at)
@@ -85,7 +77,8 @@ pub async fn sign_in(
         .by_id(&connection.app_id)
         .ok_or(Rejection::NotConnected)?;
     let SignIn { auth, user_data } = request;
-    if !signature::signs_in(app, &SocketId::of(id), user_data, auth) {
+    let protocol = services.protocols.of(client.voice)?;
+    if !(protocol.signs_in)(app, id, user_data, auth) {
         return Err(Rejection::SigninAuth.into());
     }
     let UserData {
@@ -117,11 +110,15 @@ pub async fn sign_in(
         Identified::Over => return Err(Rejection::NotConnected.into()),
     }
     if signed_in.watches {
-        watch(services, &connection, id, &watched, watched_before, at).await?;
+        watch(services, &connection, client, &watched, watched_before, at).await?;
     }
     let of = signed_in.key();
     let expires_at = connection.expires_at;
-    let change = Change::Come { id, at, expires_at };
+    let change = Change::Come {
+        client,
+        at,
+        expires_at,
+    };
     let lease = if announces {
         let op = operation_name()?;
         services
@@ -144,12 +141,12 @@ pub async fn sign_in(
 async fn watch(
     services: &Services,
     connection: &ConnectionRows,
-    id: &ConnectionId,
+    client: Client<'_>,
     watched: &[String],
     watched_before: bool,
     at: UnixMillis,
 ) -> Result<(), Fault> {
-    let table = &services.table;
+    let (table, id) = (&services.table, client.id);
     let app_id = connection.app_id.as_str();
     if watched_before {
         let mut before = table.watched_by(id).await?;
@@ -161,6 +158,7 @@ async fn watch(
         id,
         watched,
         expires_at: connection.expires_at,
+        voice: client.voice,
     };
     if table.note_watches(watches, at).await? {
         table.put_watchers(watches).await?;
@@ -172,7 +170,8 @@ async fn watch(
 /// who of those it watches is online. Two reads of all that are watched, one more whenever somebody of
 /// them has come or gone meanwhile; one query and a post for each watcher if the user has come online;
 /// one write.
-pub async fn tell(services: &Services, id: &ConnectionId, pending: Pending, now: UnixMillis) {
+pub async fn tell(services: &Services, client: Client<'_>, pending: Pending, now: UnixMillis) {
+    let id = client.id;
     let Pending {
         of, lease, watched, ..
     } = pending;
@@ -182,7 +181,7 @@ pub async fn tell(services: &Services, id: &ConnectionId, pending: Pending, now:
             None => Ok(()),
         }
     };
-    let shown = show_watched(services, &of.app_id, id, &watched, now);
+    let shown = show_watched(services, &of.app_id, client, &watched, now);
     let (settled, shown) = tokio::join!(settled, shown);
     for fault in [settled.err(), shown.err()].into_iter().flatten() {
         tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "signed in, not all is told");
@@ -194,7 +193,7 @@ pub async fn tell(services: &Services, id: &ConnectionId, pending: Pending, now:
 async fn show_watched(
     services: &Services,
     app_id: &str,
-    id: &ConnectionId,
+    client: Client<'_>,
     watched: &[String],
     now: UnixMillis,
 ) -> Result<(), Fault> {
@@ -215,13 +214,16 @@ async fn show_watched(
         if come.is_empty() && gone.is_empty() {
             return Ok(());
         }
-        let frame = frame::watchlist(&come, &gone).into();
-        if !post_or_mark(services, id, &frame, now).await? {
+        let said = Said::Watched {
+            online: &come,
+            offline: &gone,
+        };
+        if !try_say(services, client, &said, now).await? {
             // Its end will find everything.
             return Ok(());
         }
         told = online.into_iter().map(Some).collect();
     }
-    tracing::warn!(connection_id = %id, "those it watches come and go faster than it can be told");
+    tracing::warn!(connection_id = %client.id, "those it watches come and go faster than it can be told");
     Ok(())
 }

@@ -11,16 +11,16 @@
 use futures_util::{StreamExt as _, stream};
 
 use crate::aws::Services;
-use crate::aws::connections::Payload;
 use crate::aws::table::{Mark, UserKey};
 use crate::model::error::{Fault, Rejection};
 use crate::model::limits::{FORGOTTEN_PROMPTLY_MAX, POST_CONCURRENCY};
 use crate::model::reading;
-use crate::model::socket_id::ConnectionId;
+use crate::model::said::Said;
 use crate::model::time::UnixMillis;
-use crate::pusher::frame;
+use crate::model::voice::Client;
 use crate::transport::post::post;
 use crate::transport::reach;
+use crate::transport::say::Speech;
 use crate::upkeep::{Forgotten, mark_gone};
 
 /// Ends all connections on which a user is signed in, and all streams and polls that a token with its
@@ -37,18 +37,19 @@ pub async fn terminate(services: &Services, of: &UserKey, now: UnixMillis) -> Re
     };
     let live = state
         .connections
-        .into_iter()
-        .filter(|(_, expires_at)| *expires_at > now);
-    let notice = &Payload::from(frame::error(&Rejection::Terminated));
+        .iter()
+        .filter(|(_, expires_at)| **expires_at > now)
+        .map(|(id, _)| state.client(id));
+    let notice = &Speech::new(services.protocols, Said::Refused(&Rejection::Terminated));
     let ends: Vec<_> = live
         .enumerate()
-        .map(|(place, (id, _))| async move {
+        .map(|(place, client)| async move {
             let forgotten = if place < FORGOTTEN_PROMPTLY_MAX {
                 Forgotten::Promptly
             } else {
                 Forgotten::ByReaper
             };
-            end(services, &id, notice, forgotten, now).await
+            end(services, client, notice, forgotten, now).await
         })
         .collect();
     let results: Vec<Result<(), Fault>> = stream::iter(ends)
@@ -60,13 +61,14 @@ pub async fn terminate(services: &Services, of: &UserKey, now: UnixMillis) -> Re
 
 async fn end(
     services: &Services,
-    id: &ConnectionId,
-    notice: &Payload,
+    client: Client<'_>,
+    notice: &Speech<'_>,
     forgotten: Forgotten,
     now: UnixMillis,
 ) -> Result<(), Fault> {
+    let id = client.id;
     // Whether it hears of it or not, it is closed.
-    post(services, id, notice, None).await;
+    post(services, id, notice.in_voice(client.voice)?, None).await;
     let closed = reach::close(services, id, Some(&Rejection::Terminated)).await;
     let mark = match &closed {
         Ok(()) => Mark::CLOSED,

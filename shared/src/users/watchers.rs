@@ -4,14 +4,14 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use tokio::time::Instant;
 
 use crate::aws::Services;
-use crate::aws::connections::Payload;
 use crate::aws::table::{Change, LeaseOn, Released, SubscriberRow, UserKey, UserLease};
 use crate::delivery::page_by_page;
 use crate::model::error::{Fault, chain};
 use crate::model::limits::{POST_CONCURRENCY, SETTLE_PATIENCE};
+use crate::model::said::Said;
 use crate::model::time::UnixMillis;
-use crate::pusher::frame;
 use crate::transport::post::post_or_mark;
+use crate::transport::say::Speech;
 use crate::upkeep::{operation_name, while_renewing};
 
 /// Tells a user's watchers what there is to tell until there is nothing more, and gives the lease
@@ -85,17 +85,17 @@ async fn tell_watchers(
     now: UnixMillis,
 ) -> Result<(), Fault> {
     let user_id = [of.user_id.as_str()];
-    let frame = if online {
-        frame::watchlist(&user_id, &[])
+    let (online, offline): (&[&str], &[&str]) = if online {
+        (&user_id, &[])
     } else {
-        frame::watchlist(&[], &user_id)
+        (&[], &user_id)
     };
-    let payload = &Payload::from(frame);
+    let speech = &Speech::new(services.protocols, Said::Watched { online, offline });
     let watchers = page_by_page(|start| services.table.watchers(of, start));
     watchers
         .try_filter(|row| std::future::ready(row.expires_at > now))
         .map(|row| async move {
-            tell_watcher(services, &row?, payload, now).await;
+            tell_watcher(services, &row?, speech, now).await;
             Ok(())
         })
         .buffer_unordered(POST_CONCURRENCY)
@@ -108,11 +108,15 @@ async fn tell_watchers(
 async fn tell_watcher(
     services: &Services,
     watcher: &SubscriberRow,
-    payload: &Payload,
+    speech: &Speech<'_>,
     now: UnixMillis,
 ) {
     let id = &watcher.id;
-    if let Err(fault) = post_or_mark(services, id, payload, now).await {
+    let told = match speech.in_voice(watcher.voice) {
+        Ok(payload) => post_or_mark(services, id, payload, now).await,
+        Err(fault) => Err(fault),
+    };
+    if let Err(fault) = told {
         tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "watcher not told");
     }
 }

@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
+use http::HeaderMap;
 
 use crate::aws::queue::Queue;
 use crate::aws::receiver::{Failure, Receivers};
@@ -33,8 +34,8 @@ use crate::config::Config;
 use crate::model::app::App;
 use crate::model::error::{ErrorType, Fault, chain};
 use crate::model::limits::{TABLE_CONCURRENCY, WEBHOOK_CONCURRENCY};
-use crate::model::webhook::{Event, Happened, Message, Outgoing, Resting, Webhook, body};
-use crate::worker;
+use crate::model::task::QueueMessage;
+use crate::model::webhook::{Event, Happened, Message, Outgoing, Resting, Webhook};
 
 /// The share of its patience for which a receiver that did not answer is left alone.
 const REST: u32 = 20;
@@ -48,7 +49,11 @@ pub struct Notifier {
     again: Queue,
     dead: Queue,
     patience: Duration,
+    print: Print,
 }
+
+/// Prints the request that a webhook is.
+pub type Print = fn(&App, &Webhook, &[&Happened]) -> (HeaderMap, Bytes);
 
 /// A message that was handed out, and the queue's name for it.
 struct HandedOut {
@@ -69,13 +74,14 @@ enum Outcome {
 impl Notifier {
     /// Clients that open nothing yet. `None`: the function was started without its queues.
     #[must_use]
-    pub fn new(config: &Config) -> Option<Self> {
+    pub fn new(config: &Config, print: Print) -> Option<Self> {
         Some(Self {
             receivers: Receivers::new(config),
             resting: Arc::default(),
             again: Queue::webhooks(config)?,
             dead: Queue::dead_webhooks(config)?,
             patience: config.webhook_patience,
+            print,
         })
     }
 
@@ -84,12 +90,12 @@ impl Notifier {
     pub async fn deliver_all(
         &self,
         services: &Services,
-        messages: Vec<worker::Message>,
+        messages: Vec<QueueMessage>,
     ) -> Vec<String> {
         let mut failed = Vec::new();
         // By app and webhook.
         let mut receivers: BTreeMap<(String, String), Vec<HandedOut>> = BTreeMap::new();
-        for worker::Message { id, body, .. } in messages {
+        for QueueMessage { id, body, .. } in messages {
             match Message::parse(&body) {
                 Ok(message) => receivers
                     .entry((message.app_id.clone(), message.to.clone()))
@@ -200,9 +206,8 @@ impl Notifier {
         let failure = if self.is_resting(webhook) {
             Some("left alone: it did not answer".to_owned())
         } else {
-            let events = messages.iter().flat_map(|(_, events)| events);
-            let body = Bytes::from(body(events));
-            let headers = webhook.headers(app, &body);
+            let events: Vec<&Happened> = messages.iter().flat_map(|(_, events)| events).collect();
+            let (headers, body) = (self.print)(app, webhook, &events);
             let posted = self.receivers.post(url, headers, body).await;
             if let Err(Failure::Hung) = &posted {
                 let until = now().plus_secs((self.patience / REST).as_secs());

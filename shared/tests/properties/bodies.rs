@@ -6,6 +6,7 @@ use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 use serde_json::{Value, json};
+use shared::model::call::PublishRequest;
 use shared::model::channel::Channel;
 use shared::model::event::EventName;
 use shared::model::limits::{
@@ -17,7 +18,7 @@ use shared::model::settings::Settings;
 use shared::model::socket_id::SocketId;
 use shared::model::token::TokenRequest;
 use shared::model::user::User;
-use shared::pusher::api::PublishRequest;
+use shared::pusher::api::publish;
 
 use crate::inputs::{
     about, any_channel_name, channel_name, filled, json, listed, object, socket_id, step, text,
@@ -129,7 +130,7 @@ proptest! {
 
     #[test]
     fn a_publish_that_is_accepted_is_within_every_limit(body in bytes_of(perhaps_a_publish())) {
-        match PublishRequest::parse(&body, &Settings::default()) {
+        match publish::parse(&body, &Settings::default()) {
             Ok(request) => {
                 prop_assert!(body.len() <= HTTP_BODY_MAX_BYTES);
                 prop_assert_eq!(body.trim_ascii_start().first(), Some(&b'{'));
@@ -158,7 +159,7 @@ proptest! {
             body["socket_id"] = json!(except);
         }
         let body = written(&body, pretty);
-        let request = must(PublishRequest::parse(body.as_bytes(), &Settings::default()))?;
+        let request = must(publish::parse(body.as_bytes(), &Settings::default()))?;
         prop_assert_eq!((request.name.as_str(), request.data.as_str()), (&name[..], &data[..]));
         let read: BTreeSet<String> = request.channels.iter().map(ToString::to_string).collect();
         prop_assert_eq!(read, channels);
@@ -237,7 +238,7 @@ fn a_refusal_is_short_however_long_the_body() {
                 format!("{{{field}:{filling}}}"),
                 format!("{{{field}:[{quoted}]}}"),
             ] {
-                let published = PublishRequest::parse(body.as_bytes(), &Settings::default());
+                let published = publish::parse(body.as_bytes(), &Settings::default());
                 let issued = TokenRequest::parse(body.as_bytes());
                 for rejection in [published.map(|_| ()), issued.map(|_| ())] {
                     is_told(&rejection.expect_err("too little of a request"))

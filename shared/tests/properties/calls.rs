@@ -5,14 +5,14 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
 use shared::model::app::Apps;
+use shared::model::call::Call;
 use shared::model::channel::Channel;
 use shared::model::error::Rejection;
 use shared::model::limits::{
     BATCH_BODY_MAX_BYTES, BATCH_EVENTS_MAX, EVENT_DATA_MAX_BYTES, USER_ID_MAX_CHARS,
 };
 use shared::model::settings::Settings;
-use shared::pusher::api::BatchRequest;
-use shared::pusher::api::{ApiCall, ApiRequest, Direct, Parameters};
+use shared::pusher::api::{self, ApiRequest, Direct, Parameters, batch};
 
 use crate::inputs::{about, any_channel_name, escaped, json, object, socket_id, step, style, text};
 use crate::{config, is_told, must};
@@ -23,7 +23,7 @@ fn parse(
     query: &str,
     body: &[u8],
     key: Option<&str>,
-) -> Result<ApiCall, Rejection> {
+) -> Result<Call, Rejection> {
     let request = ApiRequest {
         method,
         path,
@@ -31,7 +31,7 @@ fn parse(
         body,
         idempotency_key: key,
     };
-    ApiCall::parse(request, &Settings::default())
+    api::parse(request, &Settings::default())
 }
 
 /// A path whose parts are calls, names, or anything.
@@ -118,16 +118,16 @@ proptest! {
         key in prop::option::of(text()),
     ) {
         match parse(&method, &path, &query, &body, key.as_deref()) {
-            Ok(ApiCall::ShowChannel { channel, .. } | ApiCall::ShowStats { channel } | ApiCall::ListUsers { channel }) => {
+            Ok(Call::ShowChannel { channel, .. } | Call::ShowStats { channel } | Call::ListUsers { channel }) => {
                 prop_assert_eq!(Channel::parse(channel.as_str()), Ok(channel));
                 prop_assert_eq!(method, "GET");
             }
-            Ok(ApiCall::ListChannels { .. }) => prop_assert_eq!(method, "GET"),
-            Ok(ApiCall::TerminateConnections { user_id }) => {
+            Ok(Call::ListChannels { .. }) => prop_assert_eq!(method, "GET"),
+            Ok(Call::TerminateConnections { user_id }) => {
                 prop_assert!((1..=USER_ID_MAX_CHARS).contains(&user_id.chars().count()));
                 prop_assert_eq!(method, "POST");
             }
-            Ok(ApiCall::Publish(_) | ApiCall::PublishBatch(_) | ApiCall::PublishRaw(_)) => {
+            Ok(Call::Publish(_) | Call::PublishBatch(_) | Call::PublishRaw(_)) => {
                 prop_assert_eq!(method, "POST");
             }
             Err(rejection) => is_told(&rejection)?,
@@ -144,12 +144,12 @@ proptest! {
         let escape = |text: &str| escaped(text, &style).replace('+', "%20").replace('/', "%2F");
         let path = format!("/apps/1/channels/{}", escape(&name));
         let call = must(parse("GET", &path, "", b"", None))?;
-        let ApiCall::ShowChannel { channel, .. } = &call else {
+        let Call::ShowChannel { channel, .. } = &call else {
             return Err(TestCaseError::fail(format!("{call:?}")));
         };
         prop_assert_eq!(channel.as_str(), name);
         let path = format!("/users/{}/terminate_connections", escape(&user_id));
-        let terminate = ApiCall::TerminateConnections { user_id };
+        let terminate = Call::TerminateConnections { user_id };
         prop_assert_eq!(parse("POST", &path, "", b"{}", None), Ok(terminate));
     }
 
@@ -160,7 +160,7 @@ proptest! {
     ) {
         let body = batch.to_string();
         let body = change.map_or(body.clone(), |step| step.from(&body));
-        match BatchRequest::parse(body.as_bytes(), &Settings::default()) {
+        match batch::parse(body.as_bytes(), &Settings::default()) {
             Ok(request) => {
                 prop_assert!(body.len() <= BATCH_BODY_MAX_BYTES);
                 prop_assert!((1..=BATCH_EVENTS_MAX).contains(&request.events.len()));
@@ -189,7 +189,7 @@ proptest! {
         match direct.parse(&apps) {
             Ok((app, call)) => {
                 prop_assert_eq!(app.id(), "1");
-                prop_assert!(matches!(call, ApiCall::Publish(_)));
+                prop_assert!(matches!(call, Call::Publish(_)));
             }
             Err(rejection) => is_told(&rejection)?,
         }

@@ -7,7 +7,8 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use shared::model::error::Rejection;
 use shared::model::limits::{ECHOED_NAME_MAX_BYTES, FRAME_MAX_BYTES};
-use shared::pusher::frame::{self, BadFrame, ClientFrame};
+use shared::model::request::{BadRequest, ClientEvent, Request, SignIn, Subscribe};
+use shared::pusher::frame;
 
 use crate::inputs::{about, any_channel_name, json, object, step, text, written};
 use crate::{config, is_told, must};
@@ -72,7 +73,7 @@ fn perhaps_a_frame() -> impl Strategy<Value = String> {
 
 /// A frame that cannot be followed is answered, and the answer is a frame that API Gateway takes
 /// and pusher-js can read, however the client's was.
-fn is_answered(bad: &BadFrame) -> TestCaseResult {
+fn is_answered(bad: &BadRequest) -> TestCaseResult {
     is_told(&bad.rejection)?;
     let answer = match &bad.subscribing_to {
         Some(name) => {
@@ -103,7 +104,7 @@ proptest! {
 
     #[test]
     fn whatever_a_client_sends_is_followed_or_answered(text in perhaps_a_frame()) {
-        let parsed = ClientFrame::parse(&text);
+        let parsed = frame::parse(&text);
         if let Err(bad) = &parsed {
             is_answered(bad)?;
             return Ok(());
@@ -117,10 +118,10 @@ proptest! {
         };
         let event = said(&frame, "event").unwrap_or_default();
         match event {
-            "pusher:ping" => prop_assert_eq!(parsed, Ok(ClientFrame::Ping)),
-            "pusher:pong" => prop_assert_eq!(parsed, Ok(ClientFrame::Pong)),
+            "pusher:ping" => prop_assert_eq!(parsed, Ok(Request::Ping)),
+            "pusher:pong" => prop_assert_eq!(parsed, Ok(Request::Pong)),
             "pusher:subscribe" => {
-                let Ok(ClientFrame::Subscribe { channel, auth, channel_data, .. }) = parsed else {
+                let Ok(Request::Subscribe(Subscribe { channel, auth, channel_data, .. })) = parsed else {
                     return Err(TestCaseError::fail("no subscribe"));
                 };
                 prop_assert_eq!(Some(channel.as_str()), said(&data, "channel"));
@@ -129,13 +130,13 @@ proptest! {
                 prop_assert_eq!(channel_data.as_deref(), said(&data, "channel_data"));
             }
             "pusher:unsubscribe" => {
-                let Ok(ClientFrame::Unsubscribe { channel, .. }) = parsed else {
+                let Ok(Request::Unsubscribe { channel, .. }) = parsed else {
                     return Err(TestCaseError::fail("no unsubscribe"));
                 };
                 prop_assert_eq!(Some(channel.as_str()), said(&data, "channel"));
             }
             "pusher:signin" => {
-                let Ok(ClientFrame::Signin { auth, user_data, .. }) = parsed else {
+                let Ok(Request::SignIn(SignIn { auth, user_data })) = parsed else {
                     return Err(TestCaseError::fail("no sign-in"));
                 };
                 prop_assert_eq!(Some(&auth[..]), said(&data, "auth"));
@@ -143,7 +144,7 @@ proptest! {
             }
             other => {
                 prop_assert!(other.starts_with("client-"), "{other:?} is followed");
-                let Ok(ClientFrame::ClientEvent { name, channel, data, .. }) = parsed else {
+                let Ok(Request::ClientEvent(ClientEvent { name, channel, data })) = parsed else {
                     return Err(TestCaseError::fail("no client event"));
                 };
                 prop_assert_eq!(Some(channel.as_str()), said(&frame, "channel"));
@@ -179,14 +180,14 @@ proptest! {
         let data = if as_text { json!(data.to_string()) } else { data };
         let mut frame = json!({ "event": event, "data": data });
         frame[&more] = value;
-        match ClientFrame::parse(&written(&frame, pretty)) {
-            Ok(ClientFrame::Subscribe { channel, auth: signed, channel_data: data, .. })
+        match frame::parse(&written(&frame, pretty)) {
+            Ok(Request::Subscribe(Subscribe { channel, auth: signed, channel_data: data, .. }))
                 if joins =>
             {
                 prop_assert_eq!(channel.as_str(), name);
                 prop_assert_eq!((signed, data), (auth, channel_data));
             }
-            Ok(ClientFrame::Unsubscribe { channel, .. }) if !joins => {
+            Ok(Request::Unsubscribe { channel, .. }) if !joins => {
                 prop_assert_eq!(channel.as_str(), name);
             }
             other => prop_assert!(false, "{other:?}"),
@@ -197,7 +198,7 @@ proptest! {
     fn an_event_of_no_client_is_refused_by_name(event in text(), data in data()) {
         prop_assume!(!event.starts_with("pusher:") && !event.starts_with("client-"));
         let text = json!({ "event": event, "data": data }).to_string();
-        let bad = ClientFrame::parse(&text).expect_err("it is not known");
+        let bad = frame::parse(&text).expect_err("it is not known");
         let Rejection::EventUnknown(named) = &bad.rejection else {
             return Err(TestCaseError::fail(bad.rejection.to_string()));
         };
@@ -222,7 +223,7 @@ fn a_refusal_is_short_however_long_and_deep_the_frame() {
             format!(r#"{{"event":"pusher:subscribe","data":{{"channel":{quoted}}}}}"#),
             format!(r#"{{"event":"pusher:unsubscribe","data":{{"channel":{quoted}}}}}"#),
         ] {
-            let bad = ClientFrame::parse(&text).expect_err("it means nothing");
+            let bad = frame::parse(&text).expect_err("it means nothing");
             is_answered(&bad).unwrap_or_else(|error| {
                 panic!("{}: {error}", &text[..text.floor_char_boundary(80)])
             });

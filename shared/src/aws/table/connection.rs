@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{
     ChannelKey, Item, SignedIn, Subscriber, Table, conditional, due, fault, item, number,
-    partition, read, signed_in, string,
+    partition, put_voice, read, signed_in, string,
 };
 use crate::aws::schema::{DUE_AT, DUE_SHARD, PARTITION_KEY, SORT_KEY, TTL};
 use crate::model::channel::Channel;
@@ -19,6 +19,7 @@ use crate::model::socket_id::ConnectionId;
 use crate::model::time::UnixMillis;
 use crate::model::token::Grant;
 use crate::model::user::User;
+use crate::model::voice::Voice;
 
 /// A connection that is being admitted.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub struct NewConnection<'a> {
     pub due_at: UnixMillis,
     /// What its token granted.
     pub grant: &'a Grant,
+    /// What its client speaks.
+    pub voice: Voice,
 }
 
 /// Whether a connection could be recorded.
@@ -57,6 +60,8 @@ pub struct ConnectionRows {
     pub expires_at: UnixMillis,
     /// What its token granted.
     pub grant: Grant,
+    /// What its client speaks.
+    pub voice: Voice,
     /// As whom it has signed in, if it has.
     pub signed_in: Option<SignedIn>,
     /// What it is subscribed to, without what it has left.
@@ -194,6 +199,8 @@ struct ConnectionRow {
     #[serde(default)]
     grant: Option<String>,
     #[serde(default)]
+    voice: Option<u64>,
+    #[serde(default)]
     closed: bool,
     #[serde(default)]
     still_open: bool,
@@ -244,7 +251,7 @@ impl Table {
         let grant = serde_json::to_string(new.grant).expect("names always print");
         let expires_at = new.expires_at;
         let partition = partition::connection(new.id);
-        let row = item([
+        let mut row = item([
             (DUE_SHARD, due::shard_of(&partition)),
             (DUE_AT, number(new.due_at.0)),
             (PARTITION_KEY, string(partition)),
@@ -255,6 +262,7 @@ impl Table {
             ("expires_at", number(expires_at.0)),
             ("grant", string(grant)),
         ]);
+        put_voice(&mut row, new.voice);
         let put = self
             .client
             .put_item()
@@ -331,6 +339,7 @@ impl Table {
             connected_at: Some(connected_at),
             expires_at,
             grant,
+            voice,
             closed: false,
             ..
         }) = own.filter(|own| own.expires_at > now)
@@ -349,6 +358,7 @@ impl Table {
             connected_at,
             expires_at,
             grant,
+            voice: Voice::of(voice),
             signed_in,
             subscriptions,
             left_authorized,

@@ -4,7 +4,7 @@
 //!
 //! | attribute | holds |
 //! | --- | --- |
-//! | `c/{connection_id}` | `e`: when the connection expires, in unix seconds; `a`: when it asked to join, in unix ms |
+//! | `c/{connection_id}` | `e`: when the connection expires, in unix seconds; `a`: when it asked to join, in unix ms; `voice`: what its client speaks |
 //! | `j/{connection_id}/{op}` | a subscribe that is still to be acknowledged: whether it is shown what it has missed |
 //! | `user` | the user, as JSON: that of the first of its connections |
 //! | `announced` | whether the others were last told that the user is there |
@@ -12,12 +12,13 @@
 //! | `v` | counts the changes of the row |
 //! | `noted` | what `v` was when `announced` was last noted |
 
-use std::collections::HashMap;
-
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{ChannelKey, Item, Table, Written, conditional, fault, number, partition, string};
+use super::{
+    ChannelKey, Item, Table, VOICE, Written, conditional, fault, item, number, partition,
+    put_voice, string,
+};
 use crate::aws::schema::{PARTITION_KEY, SORT_KEY, TTL};
 use crate::model::error::Fault;
 use crate::model::limits::{CONNECTION_LIFE_SECS, GONE_ROW_SECS};
@@ -25,6 +26,7 @@ use crate::model::presence::{Asked, Attending, Member};
 use crate::model::socket_id::ConnectionId;
 use crate::model::time::UnixMillis;
 use crate::model::user::User;
+use crate::model::voice::{Client, Voice};
 
 /// Before a connection's id: it is there.
 const CONNECTION: &str = "c/";
@@ -51,8 +53,8 @@ pub struct Join<'a> {
     pub of: &'a ChannelKey,
     /// The user.
     pub user: &'a User,
-    /// The connection.
-    pub id: &'a ConnectionId,
+    /// The client.
+    pub client: Client<'a>,
     /// When it asked to.
     pub at: UnixMillis,
     /// When it expires.
@@ -78,17 +80,19 @@ impl Table {
     /// # Errors
     /// [`Fault::Table`]: it may or may not be there.
     pub async fn join_member(&self, join: Join<'_>) -> Result<(), Fault> {
-        let connection = AttributeValue::M(HashMap::from([
-            ("e".to_owned(), number(join.expires_at.secs())),
-            ("a".to_owned(), number(join.at.0)),
-        ]));
+        let mut connection = item([
+            ("e", number(join.expires_at.secs())),
+            ("a", number(join.at.0)),
+        ]);
+        put_voice(&mut connection, join.client.voice);
+        let connection = AttributeValue::M(connection);
         let update = asking(
             self.update_member(join.of, join.user.id()),
             join,
             "#c = :c, ",
         )
         .condition_expression("attribute_not_exists(#c) OR #c.a <= :at")
-        .expression_attribute_names("#c", format!("{CONNECTION}{}", join.id))
+        .expression_attribute_names("#c", format!("{CONNECTION}{}", join.client.id))
         .expression_attribute_values(":c", connection)
         .expression_attribute_values(":at", number(join.at.0));
         match conditional("join as a member", update.send().await)? {
@@ -311,7 +315,7 @@ fn asking(update: UpdateItemFluentBuilder, join: Join<'_>, and: &str) -> UpdateI
         .update_expression(format!(
             "SET {and}#j = :resumes, #user = if_not_exists(#user, :user), #ttl = :ttl ADD v :one"
         ))
-        .expression_attribute_names("#j", format!("{ASKED}{}/{}", join.id, join.op))
+        .expression_attribute_names("#j", format!("{ASKED}{}/{}", join.client.id, join.op))
         .expression_attribute_names("#user", "user")
         .expression_attribute_names("#ttl", TTL)
         .expression_attribute_values(":resumes", AttributeValue::Bool(join.resumes))
@@ -334,13 +338,12 @@ impl MemberRow {
         let (mut connections, mut asked) = (Vec::new(), Vec::new());
         for (name, value) in item {
             if let Some(id) = name.strip_prefix(CONNECTION) {
-                let expires_at_secs = value
-                    .as_m()
-                    .ok()
-                    .and_then(|fields| as_number(fields.get("e")?));
+                let field = |name| as_number(value.as_m().ok()?.get(name)?);
+                let expires_at_secs: Option<u64> = field("e");
                 connections.push(Attending {
                     id: ConnectionId::new(id.to_owned()),
                     expires_at: UnixMillis(expires_at_secs.unwrap_or_default() * 1_000),
+                    voice: Voice::of(field(VOICE)),
                 });
             } else if let Some((id, op)) = name
                 .strip_prefix(ASKED)

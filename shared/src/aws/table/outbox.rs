@@ -19,9 +19,9 @@ use super::{Item, Table, conditional, fault, item, number, partition, read, stri
 use crate::aws::schema::{PARTITION_KEY, SORT_KEY, TTL};
 use crate::model::error::Fault;
 use crate::model::limits::{CONNECTION_LIFE_SECS, OUTBOX_SECS};
+use crate::model::session::Parting;
 use crate::model::socket_id::ConnectionId;
 use crate::model::time::UnixMillis;
-use crate::pusher::session::Parting;
 
 /// A session as one of its requests to receive has taken it over.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -8,7 +8,9 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use serde::Deserialize;
 
-use super::{ChannelKey, Table, conditional, fault, item, number, partition, read, string};
+use super::{
+    ChannelKey, Table, VOICE, conditional, fault, item, number, partition, put_voice, read, string,
+};
 use crate::aws::schema::{PARTITION_KEY, SORT_KEY, TTL};
 use crate::model::channel::Channel;
 use crate::model::error::Fault;
@@ -16,6 +18,7 @@ use crate::model::hold::Hold;
 use crate::model::limits::{ROW_SLACK_SECS, UNSUBSCRIBED_MARK_SECS};
 use crate::model::socket_id::ConnectionId;
 use crate::model::time::UnixMillis;
+use crate::model::voice::Voice;
 
 /// The attribute of a subscriber's row that says from which serial on it is delivered what is
 /// published.
@@ -32,6 +35,21 @@ pub struct Subscriber<'a> {
     pub shard: u32,
     /// The connection.
     pub id: &'a ConnectionId,
+}
+
+/// What a new subscriber's row says.
+#[derive(Clone, Copy, Debug)]
+pub struct NewSubscriber<'a> {
+    /// When its request came.
+    pub at: UnixMillis,
+    /// When the row stops counting as alive.
+    pub expires_at: UnixMillis,
+    /// The request's name.
+    pub op: &'a str,
+    /// Until when it is kept from publications, if it reads the log first.
+    pub held_until: Option<UnixMillis>,
+    /// What its client speaks.
+    pub voice: Voice,
 }
 
 /// What a subscriber's row replaced.
@@ -65,6 +83,8 @@ pub struct SubscriberRow {
     pub expires_at: UnixMillis,
     /// What passes it over.
     pub hold: Hold,
+    /// What its client speaks.
+    pub voice: Voice,
 }
 
 /// Where a page begins.
@@ -137,20 +157,23 @@ impl OwnItem {
 
 impl Table {
     /// Puts a subscriber's row, unless a newer request has. `op` names this request, so that its
-    /// own row, met by a repeated attempt, is known. With `held_until` it is kept from publications
-    /// until then. One write; may be repeated.
+    /// own row, met by a repeated attempt, is known. One write; may be repeated.
     ///
     /// # Errors
     /// [`Fault::Table`]: it may or may not be there. [`Fault::Row`].
     pub async fn put_subscriber(
         &self,
         subscriber: Subscriber<'_>,
-        at: UnixMillis,
-        expires_at: UnixMillis,
-        op: &str,
-        held_until: Option<UnixMillis>,
+        new: NewSubscriber<'_>,
     ) -> Result<SubscriberPut, Fault> {
         const OPERATION: &str = "put subscriber";
+        let NewSubscriber {
+            at,
+            expires_at,
+            op,
+            held_until,
+            voice,
+        } = new;
         let mut row = item([
             (
                 PARTITION_KEY,
@@ -161,6 +184,7 @@ impl Table {
             ("at", number(at.0)),
             ("op", string(op)),
         ]);
+        put_voice(&mut row, voice);
         if let Some(held_until) = held_until {
             row.insert(HELD_UNTIL.to_owned(), number(held_until.0));
         }
@@ -366,7 +390,7 @@ impl Table {
             .consistent_read(true)
             .key_condition_expression("pk = :pk")
             .expression_attribute_values(":pk", string(partition))
-            .projection_expression(format!("sk, #ttl, {LIVE_FROM}, {HELD_UNTIL}"))
+            .projection_expression(format!("sk, #ttl, {LIVE_FROM}, {HELD_UNTIL}, {VOICE}"))
             .expression_attribute_names("#ttl", TTL)
             .set_exclusive_start_key(start)
             .set_limit(count.and_then(|count| i32::try_from(count).ok()));
@@ -390,6 +414,7 @@ impl Table {
                     // It has no attribute of its own: these rows are many.
                     expires_at: UnixMillis(ttl_secs * 1_000).minus_secs(ROW_SLACK_SECS),
                     hold: Hold::new(number(LIVE_FROM), number(HELD_UNTIL).map(UnixMillis)),
+                    voice: Voice::of(number(VOICE)),
                 })
             });
         Ok(SubscribersPage {

@@ -3,6 +3,7 @@
 //! | attribute | holds |
 //! | --- | --- |
 //! | `c/{connection_id}` | when that connection stops counting as alive, in unix seconds |
+//! | `v/{connection_id}` | what its client speaks; absent for the first voice |
 //! | `announced` | whether the watchers were last told that the user is online; absent until they were told anything |
 //! | `changes` | counts the changes of the row |
 //!
@@ -26,13 +27,16 @@ use crate::model::limits::{CONNECTION_LIFE_SECS, ROW_SLACK_SECS, WATCHLIST_MAX};
 use crate::model::socket_id::ConnectionId;
 use crate::model::time::UnixMillis;
 use crate::model::user::UserState;
+use crate::model::voice::{Client, Voice};
 
 /// Seconds that a row is kept after the last sign-in: longer than any connection in it can live, and
 /// until the reaper has told of its end.
 const ROW_SECS: u64 = CONNECTION_LIFE_SECS + ROW_SLACK_SECS;
 
-/// Before a connection's id.
+/// Before a connection's id: when it expires.
 const CONNECTION: &str = "c/";
+/// Before a connection's id: what its client speaks.
+const VOICE: &str = "v/";
 
 const _: () = assert!(WATCHLIST_MAX <= READ_ROWS_MAX);
 
@@ -42,7 +46,7 @@ pub enum Change<'a> {
     /// A connection has signed in.
     Come {
         /// Which.
-        id: &'a ConnectionId,
+        client: Client<'a>,
         /// When it asked to.
         at: UnixMillis,
         /// When it expires.
@@ -72,8 +76,13 @@ fn state(row: &Item) -> UserState {
         let secs = value.as_n().ok()?.parse().ok()?;
         Some((id, UnixMillis::default().plus_secs(secs)))
     };
+    let voice = |(name, value): (&String, &AttributeValue)| {
+        let id = ConnectionId::new(name.strip_prefix(VOICE)?.to_owned());
+        Some((id, Voice::of(value.as_n().ok()?.parse().ok())))
+    };
     UserState {
         connections: row.iter().filter_map(connection).collect(),
+        voices: row.iter().filter_map(voice).collect(),
         announced: row
             .get("announced")
             .and_then(|announced| announced.as_bool().ok().copied()),
@@ -83,8 +92,10 @@ fn state(row: &Item) -> UserState {
 impl Change<'_> {
     fn apply(self, state: &mut UserState) {
         match self {
-            Self::Come { id, expires_at, .. } => {
-                state.connections.insert(id.clone(), expires_at);
+            Self::Come {
+                client, expires_at, ..
+            } => {
+                state.connections.insert(client.id.clone(), expires_at);
             }
             Self::Go { id } => {
                 state.connections.remove(id);
@@ -106,17 +117,29 @@ impl Change<'_> {
             .return_values(ReturnValue::AllOld);
         let (mut set, mut remove, mut conditions) = (Vec::new(), "", Vec::new());
         match self {
-            Self::Come { id, at, expires_at } => {
+            Self::Come {
+                client,
+                at,
+                expires_at,
+            } => {
                 set.push("#c = :c, #ttl = :ttl");
+                if let Some(voice) = client.voice.number() {
+                    set.push("#v = :v");
+                    update = update
+                        .expression_attribute_names("#v", format!("{VOICE}{}", client.id))
+                        .expression_attribute_values(":v", number(voice));
+                }
                 update = update
-                    .expression_attribute_names("#c", format!("{CONNECTION}{id}"))
+                    .expression_attribute_names("#c", format!("{CONNECTION}{}", client.id))
                     .expression_attribute_names("#ttl", TTL)
                     .expression_attribute_values(":c", number(expires_at.secs()))
                     .expression_attribute_values(":ttl", number(at.plus_secs(ROW_SECS).secs()));
             }
             Self::Go { id } => {
-                remove = "REMOVE #c ";
-                update = update.expression_attribute_names("#c", format!("{CONNECTION}{id}"));
+                remove = "REMOVE #c, #v ";
+                update = update
+                    .expression_attribute_names("#c", format!("{CONNECTION}{id}"))
+                    .expression_attribute_names("#v", format!("{VOICE}{id}"));
             }
             Self::Unknown => {}
         }
@@ -298,7 +321,10 @@ mod tests {
         for _ in 0..2 {
             for change in [
                 Change::Come {
-                    id: &came,
+                    client: Client {
+                        id: &came,
+                        voice: Voice::default(),
+                    },
                     at,
                     expires_at,
                 },

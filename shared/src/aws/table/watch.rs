@@ -6,13 +6,14 @@ use serde::Deserialize;
 
 use super::{
     Item, PageStart, SubscribersPage, Table, UserKey, conditional, fault, item, number, partition,
-    read, string,
+    put_voice, read, string,
 };
 use crate::aws::schema::{PARTITION_KEY, SORT_KEY, TTL};
 use crate::model::error::Fault;
 use crate::model::limits::ROW_SLACK_SECS;
 use crate::model::socket_id::ConnectionId;
 use crate::model::time::UnixMillis;
+use crate::model::voice::Voice;
 
 /// A connection's watchlist, as it is being written.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +26,8 @@ pub struct Watches<'a> {
     pub watched: &'a [String],
     /// When it expires.
     pub expires_at: UnixMillis,
+    /// What its client speaks.
+    pub voice: Voice,
 }
 
 impl Watches<'_> {
@@ -111,6 +114,7 @@ impl Table {
         let put = |user_id: &String| {
             let mut row = watcher(&UserKey::new(watches.app_id, user_id), watches.id);
             row.insert(TTL.to_owned(), watches.ttl());
+            put_voice(&mut row, watches.voice);
             let put = PutRequest::builder().set_item(Some(row)).build();
             let put = put.expect("it has an item");
             WriteRequest::builder().put_request(put).build()

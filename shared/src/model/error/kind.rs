@@ -72,7 +72,7 @@ impl Fault {
             Self::Table {
                 throttled: false, ..
             } => ErrorType::TableUnavailable,
-            Self::Row { .. } => ErrorType::RowUnreadable,
+            Self::Row { .. } | Self::Voice => ErrorType::RowUnreadable,
             Self::Gateway { .. } => ErrorType::ConnectionsUnavailable,
             Self::Invoke(_) => ErrorType::InvocationRefused,
             Self::Queue(_) => ErrorType::QueueUnavailable,

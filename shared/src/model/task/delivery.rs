@@ -1,4 +1,4 @@
-//! A delivery: one frame on its way to one shard of a large channel, as it waits in the queue.
+//! A delivery: one publication on its way to one shard of a large channel, as it waits in the queue.
 
 use std::fmt;
 
@@ -7,6 +7,9 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::model::channel::Channel;
+use crate::model::error::Fault;
+use crate::model::event::EventName;
+use crate::model::said::Said;
 use crate::model::socket_id::SocketId;
 use crate::model::time::UnixMillis;
 
@@ -20,7 +23,7 @@ pub enum DeliveryName {
     ClientEvent(Uuid),
 }
 
-/// One frame, to one shard.
+/// One publication, to one shard.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
     /// The app's id.
@@ -40,11 +43,80 @@ pub struct Delivery {
     /// The socket that is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub except: Option<SocketId>,
-    /// The frame, for everybody the same.
-    pub frame: String,
+    /// What its subscribers are told.
+    #[serde(flatten)]
+    pub content: Content,
 }
 
-/// Without the frame: what is published is not for the log.
+/// What the subscribers of a channel are told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Content {
+    /// What was published.
+    Publication {
+        /// The event's name.
+        event: String,
+        /// Its data.
+        data: String,
+    },
+    /// What a client said.
+    ClientEvent {
+        /// The event's name.
+        event: EventName,
+        /// JSON, as it was sent.
+        data: String,
+        /// As whom the sender is on a presence channel.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user_id: Option<String>,
+    },
+    /// A frame as the version before this one queued it: printed for the first voice.
+    Frame(String),
+}
+
+impl Content {
+    /// It as it is told. A publication has a serial.
+    ///
+    /// # Errors
+    /// [`Fault::Task`]: it is no content that was ever queued.
+    pub fn said<'a>(
+        &'a self,
+        channel: &'a Channel,
+        serial: Option<u64>,
+    ) -> Result<Said<'a>, Fault> {
+        match self {
+            Self::Publication { event, data } => Ok(Said::Published {
+                channel,
+                name: event,
+                data,
+                serial: serial
+                    .ok_or_else(|| Fault::Task("a publication without a serial".into()))?,
+            }),
+            Self::ClientEvent {
+                event,
+                data,
+                user_id,
+            } => Ok(Said::ClientEvent {
+                channel,
+                name: event,
+                data: serde_json::from_str(data).map_err(|error| Fault::Task(error.into()))?,
+                user_id: user_id.as_deref(),
+            }),
+            // It is printed already.
+            Self::Frame(_) => Ok(Said::Failed),
+        }
+    }
+
+    /// The frame that is printed already.
+    #[must_use]
+    pub fn printed(&self) -> Option<&str> {
+        match self {
+            Self::Frame(frame) => Some(frame),
+            Self::Publication { .. } | Self::ClientEvent { .. } => None,
+        }
+    }
+}
+
+/// Without its content: what is published is not for the log.
 impl fmt::Debug for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Delivery")
@@ -104,7 +176,6 @@ mod tests {
     use crate::model::event::EventData;
     use crate::model::limits::{EVENT_DATA_MAX_BYTES, QUEUE_BATCH_MAX, QUEUE_REQUEST_MAX_BYTES};
     use crate::model::task::Task;
-    use crate::pusher::frame;
 
     fn delivery(channel: &str, shard: u32, serial: u64) -> Delivery {
         Delivery {
@@ -116,7 +187,10 @@ mod tests {
             name: DeliveryName::Serial(serial),
             at: UnixMillis(1_000),
             except: None,
-            frame: "{}".to_owned(),
+            content: Content::Publication {
+                event: "e".to_owned(),
+                data: "{}".to_owned(),
+            },
         }
     }
 
@@ -152,16 +226,15 @@ mod tests {
 
     #[test]
     fn a_request_holds_as_many_of_the_longest_as_it_may() {
-        // Every byte of the data is escaped in the frame, and that again in the message.
+        // Every byte of the data is escaped in the message.
         let data = "\u{1}".repeat(EVENT_DATA_MAX_BYTES);
         let data = EventData::parse(data, EVENT_DATA_MAX_BYTES).expect("it is not too long");
-        let longest = "x".repeat(200);
-        let channel = Channel::parse(&longest).expect("a name");
-        let name = "\u{1}".repeat(200);
-        let frame = frame::publication(&channel, &name, data.as_str(), 1);
         let delivery = Delivery {
-            frame: String::from_utf8(frame.to_vec()).expect("JSON"),
-            ..delivery(&longest, 1, u64::MAX)
+            content: Content::Publication {
+                event: "\u{1}".repeat(200),
+                data: data.as_str().to_owned(),
+            },
+            ..delivery(&"x".repeat(200), 1, u64::MAX)
         };
         let message = Task::Deliver(delivery).print();
         assert!(
@@ -172,10 +245,44 @@ mod tests {
     }
 
     #[test]
+    fn what_the_version_before_has_queued_is_still_read() {
+        let queued = r#"{"v":1,"type":"deliver","app_id":"1001","channel":"orders","shard":1,"shards":3,"subscribers":2500,"name":{"serial":7},"at":1000,"frame":"{}"}"#;
+        let Ok(Task::Deliver(read)) = Task::parse(queued) else {
+            panic!("a delivery");
+        };
+        let expected = Delivery {
+            content: Content::Frame("{}".to_owned()),
+            ..delivery("orders", 1, 7)
+        };
+        assert_eq!(read, expected);
+        assert_eq!(read.content.printed(), Some("{}"));
+    }
+
+    #[test]
+    fn what_is_queued_is_what_is_said() {
+        let channel = Channel::parse("private-orders").expect("a name");
+        let event = Content::ClientEvent {
+            event: EventName::parse("client-e").expect("a name"),
+            data: "{\"a\": 1.0}".to_owned(),
+            user_id: Some("7".to_owned()),
+        };
+        let text = serde_json::to_string(&event).expect("prints");
+        let read: Content = serde_json::from_str(&text).expect("a content");
+        assert_eq!(read, event);
+        let Ok(Said::ClientEvent { data, user_id, .. }) = read.said(&channel, None) else {
+            panic!("a client event");
+        };
+        assert_eq!((data.get(), user_id), ("{\"a\": 1.0}", Some("7")));
+        let publication = delivery("orders", 1, 7).content;
+        assert!(publication.said(&channel, Some(7)).is_ok());
+        assert!(publication.said(&channel, None).is_err());
+    }
+
+    #[test]
     fn what_is_published_is_not_logged() {
-        let frame = "s3cret".to_owned();
+        let content = Content::Frame("s3cret".to_owned());
         let delivery = Delivery {
-            frame,
+            content,
             ..delivery("orders", 0, 1)
         };
         assert!(!format!("{delivery:?}").contains("s3cret"));

@@ -4,18 +4,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, uri};
 use serde_json::Value;
 
 use super::{Event, Kind};
-use crate::model::app::App;
 use crate::model::limits::{WEBHOOK_HEADERS_MAX, WEBHOOK_URL_MAX_BYTES};
 use crate::model::settings::Fields;
-use crate::pusher::signature;
 
 /// The header that names the app, by its key.
-const KEY_HEADER: HeaderName = HeaderName::from_static("x-pusher-key");
-/// The header that shows that its secret is known.
-const SIGNATURE_HEADER: HeaderName = HeaderName::from_static("x-pusher-signature");
-
-/// Exactly this: the Node SDK's verifier takes no other.
-const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/json");
+pub const KEY_HEADER: HeaderName = HeaderName::from_static("x-pusher-key");
+/// The header that shows that the app's secret is known.
+pub const SIGNATURE_HEADER: HeaderName = HeaderName::from_static("x-pusher-signature");
 
 /// Headers that are no setting's: they say what is sent, how it travels, and who sends it.
 const RESERVED: [HeaderName; 12] = [
@@ -74,21 +69,10 @@ impl Webhook {
         &self.url
     }
 
-    /// The headers that a body is sent with: those that the app wants, and those by which it knows
-    /// that the body comes from here.
+    /// The headers that the app wants.
     #[must_use]
-    pub fn headers(&self, app: &App, body: &[u8]) -> HeaderMap {
-        let value = |text: &str| {
-            HeaderValue::from_str(text).expect("keys and signatures are letters and digits")
-        };
-        let mut headers = self.headers.clone();
-        headers.insert(header::CONTENT_TYPE, CONTENT_TYPE);
-        headers.insert(KEY_HEADER, value(app.key()));
-        headers.insert(
-            SIGNATURE_HEADER,
-            value(&signature::sign(app.secrets().current(), body)),
-        );
-        headers
+    pub const fn headers(&self) -> &HeaderMap {
+        &self.headers
     }
 
     /// Whether what is sent there cannot be read on its way.
@@ -243,31 +227,5 @@ mod tests {
             .collect();
         assert!(apps(&six[1..].join(",")).is_ok());
         assert!(apps(&six.join(",")).is_err());
-    }
-
-    #[test]
-    fn a_body_goes_with_the_apps_headers_and_its_signature() {
-        let json = r#"[{"id":"1","key":"k-1","secret":"7ad3773142a6692b25b8","webhooks":
-            [{"url":"http://h:1","headers":{"Authorization":"Bearer s3cret"}}]}]"#;
-        let apps = Apps::parse(json).expect("an app");
-        let app = apps.by_id("1").expect("the app");
-        let webhook = &app.settings().webhooks[0];
-        let headers = webhook.headers(app, br#"{"time_ms":1,"events":[]}"#);
-        for (name, value) in [
-            ("authorization", "Bearer s3cret"),
-            ("content-type", "application/json"),
-            ("x-pusher-key", "k-1"),
-            // As OpenSSL computes it.
-            (
-                "x-pusher-signature",
-                "e84ad185684cff3a96d27bc8ba07b8be14b7479c43784ab14d8a256d25638f76",
-            ),
-        ] {
-            assert_eq!(headers[name], value, "{name}");
-        }
-        assert_eq!(headers.len(), 4);
-        assert!(!webhook.is_encrypted());
-        // It may be a password.
-        assert!(!format!("{webhook:?} {headers:?}").contains("s3cret"));
     }
 }

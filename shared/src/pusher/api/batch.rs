@@ -2,41 +2,16 @@
 
 use serde::Deserialize;
 
-use super::attributes::Attributes;
-use super::idempotency::Idempotency;
-use crate::model::channel::Channel;
+use super::{attributes, idempotency};
+use crate::model::call::{BatchEvent, BatchRequest};
 use crate::model::error::Rejection;
 use crate::model::event::{EventData, EventName, parse_named, read_object};
 use crate::model::limits::{BATCH_BODY_MAX_BYTES, BATCH_EVENTS_MAX};
 use crate::model::settings::Settings;
 use crate::model::socket_id::SocketId;
 
-/// A request to publish 1 to 10 events, each to a channel of its own.
-#[derive(Debug, PartialEq, Eq)]
-pub struct BatchRequest {
-    /// The events, in the order in which they are published.
-    pub events: Vec<BatchEvent>,
-    /// What makes a retry known as one.
-    pub idempotency: Option<Idempotency>,
-}
-
 /// What the request is, to its idempotency key.
 const BATCH_EVENTS: &[u8] = b"batch events";
-
-/// One of them.
-#[derive(Debug, PartialEq, Eq)]
-pub struct BatchEvent {
-    /// Where to.
-    pub channel: Channel,
-    /// The event's name.
-    pub name: EventName,
-    /// Its data.
-    pub data: EventData,
-    /// The socket that is left out.
-    pub except: Option<SocketId>,
-    /// What to tell of the channel, if anything.
-    pub info: Option<Attributes>,
-}
 
 #[derive(Deserialize)]
 struct Item {
@@ -47,64 +22,60 @@ struct Item {
     info: Option<String>,
 }
 
-impl BatchRequest {
-    /// Reads the body of `POST /apps/{app_id}/batch_events`: all of it, so that nothing is published
-    /// of a batch that breaks a rule.
-    ///
-    /// # Errors
-    /// The first rule that it breaks; [`Rejection::BatchEvent`] says in which event.
-    pub fn parse(body: &[u8], settings: &Settings) -> Result<Self, Rejection> {
-        Self::of_call(body, None, settings)
-    }
-
-    /// The same for a call whose header may name an idempotency key, too.
-    ///
-    /// # Errors
-    /// The first rule that it breaks.
-    pub(crate) fn of_call(
-        body: &[u8],
-        header_key: Option<&str>,
-        settings: &Settings,
-    ) -> Result<Self, Rejection> {
-        #[derive(Deserialize)]
-        struct Body {
-            batch: Vec<Item>,
-            idempotency_key: Option<String>,
-        }
-        let Body {
-            batch,
-            idempotency_key,
-        } = read_object(body, BATCH_BODY_MAX_BYTES)?;
-        if batch.is_empty() || batch.len() > BATCH_EVENTS_MAX {
-            return Err(Rejection::BatchSize);
-        }
-        let events = batch.into_iter().enumerate().map(|(place, item)| {
-            BatchEvent::new(item, settings).map_err(|problem| Rejection::BatchEvent {
-                number: place + 1,
-                problem: Box::new(problem),
-            })
-        });
-        Ok(Self {
-            events: events.collect::<Result<_, _>>()?,
-            idempotency: Idempotency::of_call(
-                idempotency_key.as_deref(),
-                header_key,
-                &[BATCH_EVENTS, body],
-            )?,
-        })
-    }
+/// Reads the body of `POST /apps/{app_id}/batch_events`: all of it, so that nothing is published
+/// of a batch that breaks a rule.
+///
+/// # Errors
+/// The first rule that it breaks; [`Rejection::BatchEvent`] says in which event.
+pub fn parse(body: &[u8], settings: &Settings) -> Result<BatchRequest, Rejection> {
+    of_call(body, None, settings)
 }
 
-impl BatchEvent {
-    fn new(item: Item, settings: &Settings) -> Result<Self, Rejection> {
-        Ok(Self {
-            channel: parse_named(&item.channel)?,
-            name: EventName::parse(&item.name)?,
-            data: EventData::parse(item.data, settings.max_event_bytes)?,
-            except: item.socket_id.as_deref().map(SocketId::parse).transpose()?,
-            info: Attributes::asked(item.info.as_deref()),
-        })
+/// The same for a call whose header may name an idempotency key, too.
+///
+/// # Errors
+/// The first rule that it breaks.
+pub(super) fn of_call(
+    body: &[u8],
+    header_key: Option<&str>,
+    settings: &Settings,
+) -> Result<BatchRequest, Rejection> {
+    #[derive(Deserialize)]
+    struct Body {
+        batch: Vec<Item>,
+        idempotency_key: Option<String>,
     }
+    let Body {
+        batch,
+        idempotency_key,
+    } = read_object(body, BATCH_BODY_MAX_BYTES)?;
+    if batch.is_empty() || batch.len() > BATCH_EVENTS_MAX {
+        return Err(Rejection::BatchSize);
+    }
+    let events = batch.into_iter().enumerate().map(|(place, item)| {
+        event(item, settings).map_err(|problem| Rejection::BatchEvent {
+            number: place + 1,
+            problem: Box::new(problem),
+        })
+    });
+    Ok(BatchRequest {
+        events: events.collect::<Result<_, _>>()?,
+        idempotency: idempotency::of_call(
+            idempotency_key.as_deref(),
+            header_key,
+            &[BATCH_EVENTS, body],
+        )?,
+    })
+}
+
+fn event(item: Item, settings: &Settings) -> Result<BatchEvent, Rejection> {
+    Ok(BatchEvent {
+        channel: parse_named(&item.channel)?,
+        name: EventName::parse(&item.name)?,
+        data: EventData::parse(item.data, settings.max_event_bytes)?,
+        except: item.socket_id.as_deref().map(SocketId::parse).transpose()?,
+        info: attributes::asked(item.info.as_deref()),
+    })
 }
 
 #[cfg(test)]
@@ -115,7 +86,7 @@ mod tests {
 
     fn parse(events: &Value) -> Result<BatchRequest, Rejection> {
         let body = json!({ "batch": events }).to_string();
-        BatchRequest::parse(body.as_bytes(), &Settings::default())
+        super::parse(body.as_bytes(), &Settings::default())
     }
 
     #[test]
@@ -162,7 +133,7 @@ mod tests {
             r#"{"batch":[[]]}"#,
             r#"{"batch":[{"name":"e"}]}"#,
         ] {
-            let parsed = BatchRequest::parse(body.as_bytes(), &Settings::default());
+            let parsed = super::parse(body.as_bytes(), &Settings::default());
             assert!(matches!(parsed, Err(Rejection::Body(_))), "{body}");
         }
         // Room for ten events of 10 KB, every byte escaped.

@@ -3,8 +3,9 @@
 
 use serde::Deserialize;
 
-use super::{ApiCall, PublishRequest};
+use super::publish;
 use crate::model::app::{App, Apps};
+use crate::model::call::Call;
 use crate::model::error::Rejection;
 use crate::model::event::read_object;
 use crate::model::limits::HTTP_BODY_MAX_BYTES;
@@ -24,7 +25,7 @@ impl Direct<'_> {
     ///
     /// # Errors
     /// [`Rejection::AppUnnamed`], [`Rejection::UnknownApp`], or the first rule that it breaks.
-    pub fn parse<'a>(&self, apps: &'a Apps) -> Result<(&'a App, ApiCall), Rejection> {
+    pub fn parse<'a>(&self, apps: &'a Apps) -> Result<(&'a App, Call), Rejection> {
         #[derive(Deserialize)]
         struct Named {
             app_id: Option<String>,
@@ -34,8 +35,8 @@ impl Direct<'_> {
             Some(id) => apps.by_id(&id).ok_or(Rejection::UnknownApp)?,
             None => apps.only().ok_or(Rejection::AppUnnamed)?,
         };
-        let request = PublishRequest::of_event(self.body, self.event_id, app.settings())?;
-        Ok((app, ApiCall::Publish(request)))
+        let request = publish::of_event(self.body, self.event_id, app.settings())?;
+        Ok((app, Call::Publish(request)))
     }
 }
 
@@ -47,7 +48,7 @@ mod tests {
         let apps = Apps::parse(apps).expect("apps");
         let body = body.as_bytes();
         let (app, call) = Direct { body, event_id }.parse(&apps)?;
-        let ApiCall::Publish(request) = call else {
+        let Call::Publish(request) = call else {
             panic!("{call:?}")
         };
         Ok((app.id().to_owned(), request.idempotency.is_some()))

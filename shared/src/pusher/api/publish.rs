@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use super::attributes::Attributes;
-use super::idempotency::Idempotency;
+use super::{attributes, idempotency};
+use crate::model::call::{Idempotency, PublishRequest};
 use crate::model::channel::Channel;
 use crate::model::error::Rejection;
 use crate::model::event::{EventData, EventName, parse_named, read_object};
@@ -13,140 +13,121 @@ use crate::model::limits::{HTTP_BODY_MAX_BYTES, PUBLISH_CHANNELS_MAX};
 use crate::model::settings::Settings;
 use crate::model::socket_id::SocketId;
 
-/// A request to publish one event to one or many channels.
-#[derive(Debug, PartialEq, Eq)]
-pub struct PublishRequest {
-    /// The event's name.
-    pub name: EventName,
-    /// Its data.
-    pub data: EventData,
-    /// Where to; at least one, each once.
-    pub channels: BTreeSet<Channel>,
-    /// The socket that is left out.
-    pub except: Option<SocketId>,
-    /// What to tell of the channels, if anything.
-    pub info: Option<Attributes>,
-    /// What makes a retry known as one.
-    pub idempotency: Option<Idempotency>,
-}
-
 /// What the request is, to its idempotency key.
 const EVENTS: &[u8] = b"events";
 const CHANNEL_EVENTS: &[u8] = b"channel events";
 
-impl PublishRequest {
-    /// Reads the body of `POST /apps/{app_id}/events`.
-    ///
-    /// # Errors
-    /// The first rule that it breaks.
-    pub fn parse(body: &[u8], settings: &Settings) -> Result<Self, Rejection> {
-        Self::of_call(body, None, settings)
-    }
+/// Reads the body of `POST /apps/{app_id}/events`.
+///
+/// # Errors
+/// The first rule that it breaks.
+pub fn parse(body: &[u8], settings: &Settings) -> Result<PublishRequest, Rejection> {
+    of_call(body, None, settings)
+}
 
-    /// The same for a call whose header may name an idempotency key, too.
-    ///
-    /// # Errors
-    /// The first rule that it breaks.
-    pub(crate) fn of_call(
-        body: &[u8],
-        header_key: Option<&str>,
-        settings: &Settings,
-    ) -> Result<Self, Rejection> {
-        Self::read(body, settings, |key| {
-            Idempotency::of_call(key, header_key, &[EVENTS, body])
-        })
-    }
+/// The same for a call whose header may name an idempotency key, too.
+///
+/// # Errors
+/// The first rule that it breaks.
+pub(super) fn of_call(
+    body: &[u8],
+    header_key: Option<&str>,
+    settings: &Settings,
+) -> Result<PublishRequest, Rejection> {
+    read(body, settings, |key| {
+        idempotency::of_call(key, header_key, &[EVENTS, body])
+    })
+}
 
-    /// The same for what came in an event, whose id is its key unless it names one.
-    ///
-    /// # Errors
-    /// The first rule that it breaks.
-    pub(crate) fn of_event(
-        body: &[u8],
-        event_id: Option<&str>,
-        settings: &Settings,
-    ) -> Result<Self, Rejection> {
-        Self::read(body, settings, |key| {
-            Idempotency::of_call(key.or(event_id), None, &[EVENTS, body])
-        })
-    }
+/// The same for what came in an event, whose id is its key unless it names one.
+///
+/// # Errors
+/// The first rule that it breaks.
+pub(super) fn of_event(
+    body: &[u8],
+    event_id: Option<&str>,
+    settings: &Settings,
+) -> Result<PublishRequest, Rejection> {
+    read(body, settings, |key| {
+        idempotency::of_call(key.or(event_id), None, &[EVENTS, body])
+    })
+}
 
-    fn read(
-        body: &[u8],
-        settings: &Settings,
-        idempotency: impl FnOnce(Option<&str>) -> Result<Option<Idempotency>, Rejection>,
-    ) -> Result<Self, Rejection> {
-        #[derive(Deserialize)]
-        struct Body {
-            name: String,
-            data: String,
-            channel: Option<String>,
-            channels: Option<Vec<String>>,
-            socket_id: Option<String>,
-            info: Option<String>,
-            idempotency_key: Option<String>,
-        }
-        let Body {
-            name,
-            data,
-            channel,
-            channels,
-            socket_id,
-            info,
-            idempotency_key,
-        } = read_object(body, HTTP_BODY_MAX_BYTES)?;
-        let names = match (channel, channels) {
-            (Some(channel), None) => vec![channel],
-            (None, Some(channels)) => channels,
-            (None, None) | (Some(_), Some(_)) => return Err(Rejection::PublishTargets),
-        };
-        if names.is_empty() || names.len() > PUBLISH_CHANNELS_MAX {
-            return Err(Rejection::PublishChannels);
-        }
-        Ok(Self {
-            name: EventName::parse(&name)?,
-            data: EventData::parse(data, settings.max_event_bytes)?,
-            channels: names
-                .iter()
-                .map(|name| parse_named(name))
-                .collect::<Result<_, _>>()?,
-            except: socket_id.as_deref().map(SocketId::parse).transpose()?,
-            info: Attributes::asked(info.as_deref()),
-            idempotency: idempotency(idempotency_key.as_deref())?,
-        })
+fn read(
+    body: &[u8],
+    settings: &Settings,
+    known_by: impl FnOnce(Option<&str>) -> Result<Option<Idempotency>, Rejection>,
+) -> Result<PublishRequest, Rejection> {
+    #[derive(Deserialize)]
+    struct Body {
+        name: String,
+        data: String,
+        channel: Option<String>,
+        channels: Option<Vec<String>>,
+        socket_id: Option<String>,
+        info: Option<String>,
+        idempotency_key: Option<String>,
     }
+    let Body {
+        name,
+        data,
+        channel,
+        channels,
+        socket_id,
+        info,
+        idempotency_key,
+    } = read_object(body, HTTP_BODY_MAX_BYTES)?;
+    let names = match (channel, channels) {
+        (Some(channel), None) => vec![channel],
+        (None, Some(channels)) => channels,
+        (None, None) | (Some(_), Some(_)) => return Err(Rejection::PublishTargets),
+    };
+    if names.is_empty() || names.len() > PUBLISH_CHANNELS_MAX {
+        return Err(Rejection::PublishChannels);
+    }
+    Ok(PublishRequest {
+        name: EventName::parse(&name)?,
+        data: EventData::parse(data, settings.max_event_bytes)?,
+        channels: names
+            .iter()
+            .map(|name| parse_named(name))
+            .collect::<Result<_, _>>()?,
+        except: socket_id.as_deref().map(SocketId::parse).transpose()?,
+        info: attributes::asked(info.as_deref()),
+        idempotency: known_by(idempotency_key.as_deref())?,
+    })
+}
 
-    /// Takes the parts of `POST /apps/{app_id}/channels/{channel}/events?name=…`, whose body is the
-    /// data.
-    ///
-    /// # Errors
-    /// The first rule that it breaks.
-    pub(crate) fn raw(
-        channel: &str,
-        name: Option<&str>,
-        except: Option<&str>,
-        data: &[u8],
-        header_key: Option<&str>,
-        settings: &Settings,
-    ) -> Result<Self, Rejection> {
-        let request = [
-            CHANNEL_EVENTS,
-            channel.as_bytes(),
-            name.unwrap_or_default().as_bytes(),
-            except.unwrap_or_default().as_bytes(),
-            data,
-        ];
-        let idempotency = Idempotency::of_call(None, header_key, &request)?;
-        let data = std::str::from_utf8(data).map_err(|_| Rejection::EventDataUtf8)?;
-        Ok(Self {
-            name: EventName::parse(name.unwrap_or_default())?,
-            data: EventData::parse(data.to_owned(), settings.max_event_bytes)?,
-            channels: BTreeSet::from([Channel::parse(channel)?]),
-            except: except.map(SocketId::parse).transpose()?,
-            info: None,
-            idempotency,
-        })
-    }
+/// Takes the parts of `POST /apps/{app_id}/channels/{channel}/events?name=…`, whose body is the
+/// data.
+///
+/// # Errors
+/// The first rule that it breaks.
+pub(super) fn raw(
+    channel: &str,
+    name: Option<&str>,
+    except: Option<&str>,
+    data: &[u8],
+    header_key: Option<&str>,
+    settings: &Settings,
+) -> Result<PublishRequest, Rejection> {
+    let request = [
+        CHANNEL_EVENTS,
+        channel.as_bytes(),
+        name.unwrap_or_default().as_bytes(),
+        except.unwrap_or_default().as_bytes(),
+        data,
+    ];
+    let idempotency = idempotency::of_call(None, header_key, &request)?;
+    let data = std::str::from_utf8(data).map_err(|_| Rejection::EventDataUtf8)?;
+    Ok(PublishRequest {
+        name: EventName::parse(name.unwrap_or_default())?,
+        data: EventData::parse(data.to_owned(), settings.max_event_bytes)?,
+        channels: BTreeSet::from([Channel::parse(channel)?]),
+        except: except.map(SocketId::parse).transpose()?,
+        info: None,
+        idempotency,
+    })
 }
 
 #[cfg(test)]
@@ -154,7 +135,7 @@ mod tests {
     use super::*;
 
     fn parse(body: &[u8]) -> Result<PublishRequest, Rejection> {
-        PublishRequest::parse(body, &Settings::default())
+        super::parse(body, &Settings::default())
     }
 
     fn rejected(body: &str) -> Rejection {
@@ -179,7 +160,7 @@ mod tests {
         assert_eq!((many.info, many.idempotency), (None, None));
         let asked = br#"{"name":"e","data":"","channel":"a","info":"cache"}"#;
         let asked = parse(asked).expect("one");
-        assert_eq!(asked.info, Some(Attributes::parse("cache")));
+        assert_eq!(asked.info, Some(attributes::parse("cache")));
     }
 
     #[test]

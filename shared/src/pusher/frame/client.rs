@@ -4,72 +4,12 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{PING, PONG, SIGNIN, SUBSCRIBE, UNSUBSCRIBE};
+use super::names::{PING, PONG, SIGNIN, SUBSCRIBE, UNSUBSCRIBE};
 use crate::model::channel::Channel;
 use crate::model::error::Rejection;
 use crate::model::event::{CLIENT_EVENT_PREFIX, EventName};
 use crate::model::limits::{ECHOED_NAME_MAX_BYTES, FRAME_MAX_BYTES, SERIAL_MAX};
-
-/// What a client's frame asks for.
-#[derive(Debug, PartialEq, Eq)]
-pub enum ClientFrame {
-    /// Answer with [`pong`](super::pong).
-    Ping,
-    /// An answer to a ping; nothing to do.
-    Pong,
-    /// Join a channel.
-    Subscribe {
-        /// Which.
-        channel: Channel,
-        /// `KEY:HEX`, when there is one.
-        auth: Option<String>,
-        /// What the signature covers besides the socket and the channel.
-        channel_data: Option<String>,
-        /// The serial of the last publication that the client has, when it wants to be shown what
-        /// came after.
-        after: Option<u64>,
-    },
-    /// Leave a channel.
-    Unsubscribe {
-        /// Which.
-        channel: Channel,
-    },
-    /// Sign in as a user.
-    Signin {
-        /// `KEY:HEX`.
-        auth: String,
-        /// What is signed: a JSON object as a string.
-        user_data: String,
-    },
-    /// Tell the others on a channel something.
-    ClientEvent {
-        /// The event, one of those that clients may send.
-        name: EventName,
-        /// Which channel.
-        channel: Channel,
-        /// The data as JSON, passed on as it is.
-        data: String,
-    },
-}
-
-/// A frame that cannot be followed, and the channel it was about when the client must be told on
-/// that channel.
-#[derive(Debug, PartialEq, Eq)]
-pub struct BadFrame {
-    /// The rule it breaks.
-    pub rejection: Rejection,
-    /// The name of the channel that was to be joined, as the client wrote it.
-    pub subscribing_to: Option<String>,
-}
-
-impl From<Rejection> for BadFrame {
-    fn from(rejection: Rejection) -> Self {
-        Self {
-            rejection,
-            subscribing_to: None,
-        }
-    }
-}
+use crate::model::request::{BadRequest, ClientEvent, Request, SignIn, Subscribe};
 
 #[derive(Deserialize)]
 struct Envelope {
@@ -102,66 +42,64 @@ struct UnsubscribeData {
     channel: String,
 }
 
-impl ClientFrame {
-    /// Reads a text frame.
-    ///
-    /// # Errors
-    /// What is wrong with it, for the client. Depth is bounded by the JSON parser (128), length
-    /// by [`FRAME_MAX_BYTES`].
-    pub fn parse(text: &str) -> Result<Self, BadFrame> {
-        if text.len() > FRAME_MAX_BYTES {
-            return Err(Rejection::FrameTooLong.into());
-        }
-        // A list would also be read as the fields in their order.
-        if !text.trim_start().starts_with('{') {
-            return Err(Rejection::Frame("this is no object".to_owned()).into());
-        }
-        let Envelope {
-            event,
-            channel,
-            data,
-        } = serde_json::from_str(text).map_err(|error| Rejection::Frame(error.to_string()))?;
-        match event.as_str() {
-            PING => Ok(Self::Ping),
-            PONG => Ok(Self::Pong),
-            SUBSCRIBE => {
-                let SubscribeData {
-                    channel: name,
-                    auth,
+/// Reads a text frame.
+///
+/// # Errors
+/// What is wrong with it, for the client. Depth is bounded by the JSON parser (128), length
+/// by [`FRAME_MAX_BYTES`].
+pub fn parse(text: &str) -> Result<Request, BadRequest> {
+    if text.len() > FRAME_MAX_BYTES {
+        return Err(Rejection::FrameTooLong.into());
+    }
+    // A list would also be read as the fields in their order.
+    if !text.trim_start().starts_with('{') {
+        return Err(Rejection::Frame("this is no object".to_owned()).into());
+    }
+    let Envelope {
+        event,
+        channel,
+        data,
+    } = serde_json::from_str(text).map_err(|error| Rejection::Frame(error.to_string()))?;
+    match event.as_str() {
+        PING => Ok(Request::Ping),
+        PONG => Ok(Request::Pong),
+        SUBSCRIBE => {
+            let SubscribeData {
+                channel: name,
+                auth,
+                channel_data,
+                after,
+            } = read_data(SUBSCRIBE, data.as_deref())?;
+            let parsed = Channel::parse(&name).and_then(|channel| {
+                let after = after.as_ref().map(serial).transpose()?;
+                Ok((channel, after))
+            });
+            match parsed {
+                Ok((channel, after)) => Ok(Request::Subscribe(Subscribe {
+                    channel,
+                    auth: auth.filter(|auth| !auth.is_empty()),
                     channel_data,
                     after,
-                } = read_data(SUBSCRIBE, data.as_deref())?;
-                let parsed = Channel::parse(&name).and_then(|channel| {
-                    let after = after.as_ref().map(serial).transpose()?;
-                    Ok((channel, after))
-                });
-                match parsed {
-                    Ok((channel, after)) => Ok(Self::Subscribe {
-                        channel,
-                        auth: auth.filter(|auth| !auth.is_empty()),
-                        channel_data,
-                        after,
-                    }),
-                    Err(rejection) => Err(BadFrame {
-                        rejection,
-                        subscribing_to: (name.len() <= ECHOED_NAME_MAX_BYTES).then_some(name),
-                    }),
-                }
+                })),
+                Err(rejection) => Err(BadRequest {
+                    rejection,
+                    subscribing_to: (name.len() <= ECHOED_NAME_MAX_BYTES).then_some(name),
+                }),
             }
-            UNSUBSCRIBE => {
-                let UnsubscribeData { channel } = read_data(UNSUBSCRIBE, data.as_deref())?;
-                Ok(Self::Unsubscribe {
-                    channel: Channel::parse(&channel)?,
-                })
-            }
-            SIGNIN => {
-                let SigninData { auth, user_data } = read_data(SIGNIN, data.as_deref())?;
-                Ok(Self::Signin { auth, user_data })
-            }
-            other => client_event(other, channel.as_ref(), data)
-                .unwrap_or_else(|| Err(Rejection::EventUnknown(shortened(other))))
-                .map_err(BadFrame::from),
         }
+        UNSUBSCRIBE => {
+            let UnsubscribeData { channel } = read_data(UNSUBSCRIBE, data.as_deref())?;
+            Ok(Request::Unsubscribe {
+                channel: Channel::parse(&channel)?,
+            })
+        }
+        SIGNIN => {
+            let SigninData { auth, user_data } = read_data(SIGNIN, data.as_deref())?;
+            Ok(Request::SignIn(SignIn { auth, user_data }))
+        }
+        other => client_event(other, channel.as_ref(), data)
+            .unwrap_or_else(|| Err(Rejection::EventUnknown(shortened(other))))
+            .map_err(BadRequest::from),
     }
 }
 
@@ -170,7 +108,7 @@ fn client_event(
     event: &str,
     channel: Option<&Value>,
     data: Option<Box<RawValue>>,
-) -> Option<Result<ClientFrame, Rejection>> {
+) -> Option<Result<Request, Rejection>> {
     let refused = |rejection| Rejection::ClientEvent(Box::new(rejection));
     let name = match EventName::parse(event) {
         Ok(name) if name.is_client_event() => name,
@@ -182,11 +120,11 @@ fn client_event(
     };
     let channel = Channel::parse(channel.and_then(Value::as_str).unwrap_or_default());
     Some(match channel {
-        Ok(channel) => Ok(ClientFrame::ClientEvent {
+        Ok(channel) => Ok(Request::ClientEvent(ClientEvent {
             name,
             channel,
             data: data.map_or_else(|| "null".to_owned(), |data| Box::<str>::from(data).into()),
-        }),
+        })),
         Err(rejection) => Err(refused(rejection)),
     })
 }
@@ -230,17 +168,19 @@ fn read_data<'de, T: Deserialize<'de>>(
 mod tests {
     use super::*;
 
-    fn rejected(text: &str) -> BadFrame {
-        ClientFrame::parse(text).expect_err(text)
+    fn rejected(text: &str) -> BadRequest {
+        parse(text).expect_err(text)
     }
 
     #[test]
     fn data_may_be_an_object_or_a_string_that_holds_one() {
-        let subscribe = |auth: Option<&str>| ClientFrame::Subscribe {
-            channel: Channel::parse("a").expect("a name"),
-            auth: auth.map(str::to_owned),
-            channel_data: None,
-            after: None,
+        let subscribe = |auth: Option<&str>| {
+            Request::Subscribe(Subscribe {
+                channel: Channel::parse("a").expect("a name"),
+                auth: auth.map(str::to_owned),
+                channel_data: None,
+                after: None,
+            })
         };
         for (text, auth) in [
             (
@@ -256,15 +196,12 @@ mod tests {
                 Some("k:s"),
             ),
         ] {
-            assert_eq!(ClientFrame::parse(text), Ok(subscribe(auth)), "{text}");
+            assert_eq!(parse(text), Ok(subscribe(auth)), "{text}");
         }
+        assert_eq!(parse(r#"{"event":"pusher:ping"}"#), Ok(Request::Ping));
         assert_eq!(
-            ClientFrame::parse(r#"{"event":"pusher:ping"}"#),
-            Ok(ClientFrame::Ping)
-        );
-        assert_eq!(
-            ClientFrame::parse(r#" {"event":"pusher:ping","data":null}"#),
-            Ok(ClientFrame::Ping)
+            parse(r#" {"event":"pusher:ping","data":null}"#),
+            Ok(Request::Ping)
         );
     }
 
@@ -300,9 +237,9 @@ mod tests {
             assert_eq!(bad.rejection.code(), code, "{text}");
             assert_eq!(bad.subscribing_to, None, "{text}");
         }
-        assert!(ClientFrame::parse(&"[".repeat(100_000)).is_err());
+        assert!(parse(&"[".repeat(100_000)).is_err());
         assert!(
-            ClientFrame::parse(&format!(
+            parse(&format!(
                 r#"{{"event":"pusher:subscribe","data":{}}}"#,
                 "[".repeat(50_000)
             ))
@@ -332,8 +269,8 @@ mod tests {
             let text = format!(
                 r#"{{"event":"pusher:subscribe","data":{{"channel":"a","after":{after}}}}}"#
             );
-            ClientFrame::parse(&text).map(|frame| {
-                let ClientFrame::Subscribe { after, .. } = frame else {
+            parse(&text).map(|frame| {
+                let Request::Subscribe(Subscribe { after, .. }) = frame else {
                     panic!("{frame:?}");
                 };
                 after
@@ -363,10 +300,12 @@ mod tests {
 
     #[test]
     fn a_client_event_passes_its_data_on_as_it_is() {
-        let event = |data: &str| ClientFrame::ClientEvent {
-            name: EventName::parse("client-typing").expect("a name"),
-            channel: Channel::parse("private-a").expect("a name"),
-            data: data.to_owned(),
+        let event = |data: &str| {
+            Request::ClientEvent(ClientEvent {
+                name: EventName::parse("client-typing").expect("a name"),
+                channel: Channel::parse("private-a").expect("a name"),
+                data: data.to_owned(),
+            })
         };
         for (text, data) in [
             (r#"{"event":"client-typing","channel":"private-a"}"#, "null"),
@@ -375,7 +314,7 @@ mod tests {
                 r#"{"b": 1.0, "a":"\u00e9"}"#,
             ),
         ] {
-            assert_eq!(ClientFrame::parse(text), Ok(event(data)), "{text}");
+            assert_eq!(parse(text), Ok(event(data)), "{text}");
         }
         let long = format!(
             r#"{{"event":"client-{}","channel":"private-a"}}"#,
