@@ -1,8 +1,10 @@
 """What CloudFormation gets when SAM has transformed the template: that nothing has been added to what each function may do,
-and that each is what the template's head says. Run with the Python that SAM is installed in."""
+and that each is what the template's head says. Prints who may do what. Run with the Python that SAM is installed in."""
 
 import os
+import sys
 
+import permissions
 from samcli.yamlhelper import yaml_parse
 from samtranslator.translator.transform import transform
 
@@ -61,6 +63,8 @@ for name, properties in resources(transformed, "AWS::Lambda::Permission").items(
         assert properties.get("FunctionUrlAuthType") == "NONE" or properties.get("InvokedViaFunctionUrl"), name
     else:
         assert "SourceArn" in properties, f"{name} lets any API of anybody's call"
+
+permissions.check(transformed, write="--write" in sys.argv)
 
 count = len(transformed["Resources"])
 assert count <= 500, "CloudFormation takes no more resources"
