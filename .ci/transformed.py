@@ -1,7 +1,10 @@
-"""What CloudFormation gets when SAM has transformed the template: that nothing has been added to what each function may do,
-and that each is what the template's head says. Prints who may do what. Run with the Python that SAM is installed in."""
+"""What CloudFormation gets when SAM has transformed the template: that SAM adds no permission, that each function is what the
+template's head says, and that no resource waits for itself. Prints who may do what. Run with the Python that SAM is in."""
 
+import graphlib
+import json
 import os
+import re
 import sys
 
 import permissions
@@ -20,6 +23,27 @@ def resources(template, kind):
     return {name: one["Properties"] for name, one in template["Resources"].items() if one["Type"] == kind}
 
 
+def referred(value):
+    """The logical names that a value refers to."""
+    if isinstance(value, list):
+        return set().union(*map(referred, value))
+    if not isinstance(value, dict):
+        return set()
+    names = set()
+    for key, one in value.items():
+        if key in ("Ref", "DependsOn"):
+            names.update(one if isinstance(one, list) else [one])
+        elif key == "Fn::GetAtt":
+            names.add(one[0] if isinstance(one, list) else one.split(".")[0])
+        elif key == "Fn::Sub":
+            text, named = one if isinstance(one, list) else (one, {})
+            names.update(name.split(".")[0] for name in re.findall(r"\$\{([^}]*)\}", text))
+            names |= referred(named)
+        else:
+            names |= referred(one)
+    return names
+
+
 os.environ["AWS_DEFAULT_REGION"] = "us-east-1"
 source = yaml_parse(open("template.yaml").read())
 template = yaml_parse(open("template.yaml").read())
@@ -29,10 +53,13 @@ transformed = transform(template, {}, NoManagedPolicies())
 
 functions = resources(transformed, "AWS::Lambda::Function")
 assert functions.keys() == resources(source, "AWS::Serverless::Function").keys()
-roles = resources(transformed, "AWS::IAM::Role")
+roles, policies = (resources(transformed, f"AWS::IAM::{kind}") for kind in ["Role", "ManagedPolicy"])
 assert roles == resources(source, "AWS::IAM::Role"), "SAM has made or changed a role"
-assert not any(kind.startswith("AWS::IAM::") and kind != "AWS::IAM::Role" for kind in
-               (one["Type"] for one in transformed["Resources"].values()))
+assert policies == resources(source, "AWS::IAM::ManagedPolicy"), "SAM has made or changed a policy"
+others = {one["Type"] for one in transformed["Resources"].values()} - {"AWS::IAM::Role", "AWS::IAM::ManagedPolicy"}
+# Such as a policy that attaches itself to a role, or one of a queue or a secret.
+grants = {kind for kind in others if kind.startswith("AWS::IAM::") or kind.endswith(("::Policy", "ResourcePolicy", "QueuePolicy"))}
+assert not grants, f"{grants} may grant what the table of permissions does not show"
 
 used = [properties["Role"]["Fn::GetAtt"][0] for properties in functions.values()]
 assert sorted(used) == sorted(roles), "each function has a role, and each role one function"
@@ -42,9 +69,30 @@ for name, properties in functions.items():
     assert properties["TracingConfig"] == {"Mode": {"Ref": "Tracing"}}, name
     assert properties["Architectures"] == [{"Ref": "Architecture"}], name
 
+# What IAM takes: ten policies a role, and so many characters without spaces. An ARN has no more than 150.
+def size(document):
+    references = "x" * 150
+    text = json.dumps(document)
+    text = re.sub(r'\{"(?:Ref|Fn::GetAtt)": (?:"[^"]*"|\[[^]]*\])\}', references, text)
+    return len("".join(re.sub(r"\$\{[^}]*\}", references, text).split()))
+
+
+for name, properties in policies.items():
+    assert properties.keys() == {"PolicyDocument"}, f"{name} has a name of its own, or attaches itself"
+    assert size(properties["PolicyDocument"]) <= 6144, name
+    sharing = [role for role, of in roles.items() if {"Ref": name} in of["ManagedPolicyArns"]]
+    assert len(sharing) > 1, f"{name} is shared by nobody"
+
 for name, properties in roles.items():
-    assert "ManagedPolicyArns" not in properties, name
-    for policy in properties["Policies"]:
+    trusted = [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]
+    assert properties["AssumeRolePolicyDocument"]["Statement"] == trusted, name
+    # Each is one of this template's.
+    assert all(policies[attached["Ref"]] for attached in properties["ManagedPolicyArns"]), name
+    assert len(properties["ManagedPolicyArns"]) <= 10, name
+    assert sum(size(policy["PolicyDocument"]) for policy in properties["Policies"]) <= 10240, name
+
+for name, properties in [*roles.items(), *policies.items()]:
+    for policy in properties.get("Policies", [properties]):
         for statement in policy["PolicyDocument"]["Statement"]:
             # One that is there by condition.
             statement = statement.get("Fn::If", [None, statement])[1]
@@ -65,6 +113,10 @@ for name, properties in resources(transformed, "AWS::Lambda::Permission").items(
         assert "SourceArn" in properties, f"{name} lets any API of anybody's call"
 
 permissions.check(transformed, write="--write" in sys.argv)
+
+needs = {name: referred(one) & transformed["Resources"].keys() for name, one in transformed["Resources"].items()}
+# Which fails where there is a circle.
+graphlib.TopologicalSorter(needs).prepare()
 
 count = len(transformed["Resources"])
 assert count <= 500, "CloudFormation takes no more resources"
