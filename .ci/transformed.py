@@ -7,7 +7,10 @@ import os
 import re
 import sys
 
+import anywhere
+import parameters
 import permissions
+from evaluated import references
 from samcli.yamlhelper import yaml_parse
 from samtranslator.translator.transform import transform
 
@@ -21,27 +24,6 @@ class NoManagedPolicies:
 
 def resources(template, kind):
     return {name: one["Properties"] for name, one in template["Resources"].items() if one["Type"] == kind}
-
-
-def referred(value):
-    """The logical names that a value refers to."""
-    if isinstance(value, list):
-        return set().union(*map(referred, value))
-    if not isinstance(value, dict):
-        return set()
-    names = set()
-    for key, one in value.items():
-        if key in ("Ref", "DependsOn"):
-            names.update(one if isinstance(one, list) else [one])
-        elif key == "Fn::GetAtt":
-            names.add(one[0] if isinstance(one, list) else one.split(".")[0])
-        elif key == "Fn::Sub":
-            text, named = one if isinstance(one, list) else (one, {})
-            names.update(name.split(".")[0] for name in re.findall(r"\$\{([^}]*)\}", text))
-            names |= referred(named)
-        else:
-            names |= referred(one)
-    return names
 
 
 os.environ["AWS_DEFAULT_REGION"] = "us-east-1"
@@ -65,7 +47,9 @@ used = [properties["Role"]["Fn::GetAtt"][0] for properties in functions.values()
 assert sorted(used) == sorted(roles), "each function has a role, and each role one function"
 for name, properties in functions.items():
     assert properties["Role"] == {"Fn::GetAtt": [f"{name}Role", "Arn"]}, name
-    assert properties["LoggingConfig"] == {"LogFormat": "JSON", "LogGroup": {"Ref": f"{name}Logs"}}, name
+    assert properties["LoggingConfig"] == {
+        "LogFormat": "JSON", "SystemLogLevel": "WARN", "LogGroup": {"Ref": f"{name}Logs"},
+    }, name
     assert properties["TracingConfig"] == {"Mode": {"Ref": "Tracing"}}, name
     assert properties["Architectures"] == [{"Ref": "Architecture"}], name
 
@@ -84,6 +68,9 @@ for name, properties in policies.items():
     assert len(sharing) > 1, f"{name} is shared by nobody"
 
 for name, properties in roles.items():
+    assert properties["PermissionsBoundary"] == {
+        "Fn::If": ["HasBoundary", {"Ref": "PermissionsBoundary"}, {"Ref": "AWS::NoValue"}]
+    }, name
     trusted = [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]
     assert properties["AssumeRolePolicyDocument"]["Statement"] == trusted, name
     # Each is one of this template's.
@@ -112,9 +99,11 @@ for name, properties in resources(transformed, "AWS::Lambda::Permission").items(
     else:
         assert "SourceArn" in properties, f"{name} lets any API of anybody's call"
 
-permissions.check(transformed, write="--write" in sys.argv)
+for table in [permissions, parameters]:
+    table.check(transformed, write="--write" in sys.argv)
+anywhere.check(transformed)
 
-needs = {name: referred(one) & transformed["Resources"].keys() for name, one in transformed["Resources"].items()}
+needs = {name: references(one) & transformed["Resources"].keys() for name, one in transformed["Resources"].items()}
 # Which fails where there is a circle.
 graphlib.TopologicalSorter(needs).prepare()
 

@@ -70,6 +70,12 @@ fn strings(list: &Yaml) -> Vec<&str> {
         .collect()
 }
 
+/// A list's items. One that is there by a condition is as it is where the condition holds.
+fn items(list: &Yaml) -> impl Iterator<Item = &Yaml> {
+    let items = list.as_vec().expect("a list").iter();
+    items.map(|item| item.as_vec().map_or(item, |chosen| &chosen[1]))
+}
+
 /// What a function's role lets it do: by its own policy, and by those that it shares with others.
 fn statements<'a>(template: &'a Yaml, properties: &Yaml) -> Vec<&'a Yaml> {
     let role = properties["Role"].as_str().expect("a role of its own");
