@@ -1,4 +1,5 @@
-"""Starts ministack with what its CloudFormation does not know of the WebSocket API, though its API Gateway does."""
+"""Starts ministack with what its CloudFormation does not know: of the WebSocket API, which its API Gateway does know, and of
+alarms."""
 
 import json
 
@@ -24,6 +25,20 @@ def made_by(create, path, identifier):
     return {"create": handler, "delete": lambda physical_id, properties: None}
 
 
+def on_one_metric(record):
+    """An alarm on a sum of metrics is one on the first of them here. Nobody waits for alarms."""
+
+    def recorded(name, properties):
+        of = [one["MetricStat"] for one in properties.get("Metrics", []) if "MetricStat" in one]
+        if of:
+            first = {**of[0]["Metric"], "Period": of[0]["Period"], "Statistic": of[0]["Stat"]}
+            properties = {key: value for key, value in properties.items() if key != "Metrics"} | first
+        return record(name, properties)
+
+    return recorded
+
+
+provisioners._cw_metric_alarm_record = on_one_metric(provisioners._cw_metric_alarm_record)
 provisioners._RESOURCE_HANDLERS.update(
     {
         "AWS::ApiGatewayV2::IntegrationResponse": made_by(

@@ -70,19 +70,33 @@ fn strings(list: &Yaml) -> Vec<&str> {
         .collect()
 }
 
-/// What a function's role lets it do.
-fn statements<'a>(template: &'a Yaml, properties: &Yaml) -> &'a [Yaml] {
+/// A list's items. One that is there by a condition is as it is where the condition holds.
+fn items(list: &Yaml) -> impl Iterator<Item = &Yaml> {
+    let items = list.as_vec().expect("a list").iter();
+    items.map(|item| item.as_vec().map_or(item, |chosen| &chosen[1]))
+}
+
+/// What a function's role lets it do: by its own policy, and by those that it shares with others.
+fn statements<'a>(template: &'a Yaml, properties: &Yaml) -> Vec<&'a Yaml> {
     let role = properties["Role"].as_str().expect("a role of its own");
     let role = role.strip_suffix(".Arn").expect("a role");
     let role = &template["Resources"][role]["Properties"];
-    assert!(role["ManagedPolicyArns"].is_badvalue());
-    let policies = role["Policies"].as_vec().expect("a list");
-    let [policy] = policies.as_slice() else {
-        panic!("one policy")
-    };
-    policy["PolicyDocument"]["Statement"]
-        .as_vec()
-        .expect("a list")
+    let own = role["Policies"].as_vec().expect("a list");
+    assert_eq!(own.len(), 1, "one policy");
+    let shared = strings(&role["ManagedPolicyArns"]).into_iter().map(|name| {
+        let policy = &template["Resources"][name];
+        // Not one of AWS's, whose statements are not here.
+        assert_eq!(policy["Type"].as_str(), Some("AWS::IAM::ManagedPolicy"));
+        &policy["Properties"]
+    });
+    own.iter()
+        .chain(shared)
+        .flat_map(|policy| {
+            policy["PolicyDocument"]["Statement"]
+                .as_vec()
+                .expect("a list")
+        })
+        .collect()
 }
 
 /// The variables that a function is given, with their values.
@@ -108,9 +122,10 @@ fn secrets<'a>(template: &'a Yaml, properties: &'a Yaml) -> BTreeSet<&'a str> {
 fn allowed(template: &Yaml) -> Allowed {
     let mut allowed = Allowed::new();
     for (function, properties) in functions(template) {
+        let mut secrets_read = BTreeSet::new();
         // Some are there by condition only, such as the function's right to invoke itself.
         let unconditional = statements(template, &properties)
-            .iter()
+            .into_iter()
             .filter(|statement| statement.as_hash().is_some());
         for statement in unconditional {
             assert_eq!(statement["Effect"].as_str(), Some("Allow"));
@@ -130,17 +145,11 @@ fn allowed(template: &Yaml) -> Allowed {
                     assert_eq!(strings(&statement["Action"]), tell);
                     continue;
                 }
-                Some("ReadSecrets") => {
-                    assert_eq!(
-                        strings(&statement["Action"]),
-                        ["secretsmanager:GetSecretValue"]
-                    );
-                    let read: BTreeSet<&str> =
-                        strings(&statement["Resource"]).into_iter().collect();
-                    assert_eq!(read, secrets(template, &properties), "{function}");
-                    continue;
-                }
                 Some(_) | None => assert_ne!(resource, Some("*"), "{function}"),
+            }
+            if strings(&statement["Action"]) == ["secretsmanager:GetSecretValue"] {
+                secrets_read.extend(strings(&statement["Resource"]));
+                continue;
             }
             for action in strings(&statement["Action"]) {
                 let of: Vec<String> = match action.split_once(':').expect("a service").0 {
@@ -183,6 +192,7 @@ fn allowed(template: &Yaml) -> Allowed {
                 }
             }
         }
+        assert_eq!(secrets_read, secrets(template, &properties), "{function}");
     }
     allowed
 }

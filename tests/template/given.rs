@@ -7,7 +7,7 @@ use local::routes::URLS;
 use tests::workspace;
 use yaml_rust2::Yaml;
 
-use crate::{functions, secrets, template, variables};
+use crate::{functions, items, secrets, template, variables};
 
 /// The variables that `shared` reads, by its source.
 fn variables_read() -> BTreeSet<String> {
@@ -50,7 +50,6 @@ fn the_template_sets_what_the_functions_read_and_nothing_else() {
 fn what_is_in_front_brings_the_key_that_function_urls_ask_for() {
     let template = template();
     let distribution = &template["Resources"]["Distribution"]["Properties"]["DistributionConfig"];
-    let origins = distribution["Origins"].as_vec().expect("a list");
     let brings = |origin: &&Yaml| {
         let headers = origin["OriginCustomHeaders"].as_vec();
         headers.is_some_and(|headers| {
@@ -61,13 +60,12 @@ fn what_is_in_front_brings_the_key_that_function_urls_ask_for() {
                 && header["HeaderValue"].as_str() == Some("{{resolve:secretsmanager:${OriginKey}}}")
         })
     };
-    let bringing: BTreeSet<&str> = origins
-        .iter()
+    let bringing: BTreeSet<&str> = items(&distribution["Origins"])
         .filter(brings)
         .filter_map(|origin| origin["Id"].as_str())
         .collect();
     assert_eq!(bringing, BTreeSet::from(["sessions", "streams"]));
-    let behaviors = distribution["CacheBehaviors"].as_vec().expect("a list");
+    let behaviors: Vec<&Yaml> = items(&distribution["CacheBehaviors"]).collect();
     for (function, path) in URLS {
         let origin = format!("{function}s");
         let leads = behaviors.iter().any(|behavior| {
