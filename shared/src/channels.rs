@@ -3,4 +3,5 @@
 pub mod counts;
 pub(crate) mod leave;
 pub mod occupancy;
+mod rights;
 pub mod subscribe;

@@ -3,5 +3,6 @@
 pub mod follow;
 pub(crate) mod last_event;
 pub mod log_reader;
+pub mod poll;
 pub(crate) mod resume;
 pub mod stream;

@@ -12,10 +12,10 @@ use http_body_util::Full;
 use serde::Deserialize;
 use tokio::time::{sleep, timeout};
 
-use super::ATTEMPT_TIMEOUT;
 use super::credentials::Keys;
 use super::pool::{Cause, Pool};
 use crate::config::Config;
+use crate::model::limits::SDK_ATTEMPT_TIMEOUT;
 
 /// Attempts for one call, as the SDK's.
 const ATTEMPTS: u32 = 3;
@@ -71,7 +71,7 @@ impl Service {
         let mut pause = RETRY_PAUSE;
         let mut attempt = 1;
         loop {
-            let answer = timeout(ATTEMPT_TIMEOUT, self.attempt(&call)).await;
+            let answer = timeout(SDK_ATTEMPT_TIMEOUT, self.attempt(&call)).await;
             let (problem, repeatable) = match answer.unwrap_or_else(|late| Err(late.into())) {
                 Ok(answer) if answer.status().is_success() => return Ok(answer.into_body()),
                 Ok(answer) => {

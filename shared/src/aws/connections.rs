@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use super::clock::now;
 use super::credentials::Keys;
 use super::pool::{Cause, Pool};
 use super::signer::{Signer, push_segment};
@@ -185,8 +186,8 @@ impl Requests {
         path.push_str(&self.path);
         push_segment(&mut path, id.as_str());
         let keys = self.keys.get().await?;
-        let (digest, now) = (&payload.digest, super::now());
-        let signed = self.signer.sign(&keys, method.as_str(), &path, digest, now);
+        let (digest, at) = (&payload.digest, now());
+        let signed = self.signer.sign(&keys, method.as_str(), &path, digest, at);
         let mut request = Request::builder()
             .method(method)
             .uri(path)

@@ -12,7 +12,7 @@ use http_body_util::Full;
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use super::now;
+use super::clock::now;
 use super::pool::{Cause, Pool};
 use crate::config::{AwsKeys, Config, KeyEndpoint, KeySource};
 use crate::model::error::chain;

@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::model::error::Fault;
 use crate::model::limits::{
     FANOUT_SEND_ATTEMPTS, FANOUT_SEND_PAUSE, QUEUE_BATCH_MAX, QUEUE_DELAY_MAX_SECS,
+    SDK_ATTEMPT_TIMEOUT,
 };
 
 /// Requests in flight at once for many messages.
@@ -198,7 +199,7 @@ fn client(config: &Config) -> Client {
         .http_client(super::transport::Transport::new(config))
         .timeout_config(
             TimeoutConfig::builder()
-                .operation_attempt_timeout(super::ATTEMPT_TIMEOUT)
+                .operation_attempt_timeout(SDK_ATTEMPT_TIMEOUT)
                 .build(),
         );
     sdk.set_endpoint_url(config.sqs_endpoint.clone());

@@ -6,11 +6,6 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 
-/// The roots that AWS's endpoints are certified by, of Amazon Trust Services: Amazon Root CA 1 to 4,
-/// and Starfield Services Root Certificate Authority - G2, the first of which ends in 2037. To read the system's
-/// 140 instead costs each client some 3 ms of a cold start (`docs/performance.md`).
-pub(crate) const AMAZON_ROOTS_PEM: &str = include_str!("tls/amazon_roots.pem");
-
 /// Whose certificates are believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trust<'a> {
@@ -30,13 +25,6 @@ pub(crate) fn client(trust: Trust<'_>) -> ClientConfig {
         .expect("ring has the ciphers of TLS 1.2 and 1.3")
         .with_root_certificates(roots(trust))
         .with_no_client_auth()
-}
-
-/// Whether there is a root in it, and nothing that is none.
-pub(crate) fn are_roots(pem: &str) -> bool {
-    let mut roots = RootCertStore::empty();
-    let mut certificates = CertificateDer::pem_slice_iter(pem.as_bytes());
-    certificates.all(|found| found.is_ok_and(|root| roots.add(root).is_ok())) && !roots.is_empty()
 }
 
 fn roots(trust: Trust<'_>) -> RootCertStore {
@@ -59,6 +47,7 @@ fn roots(trust: Trust<'_>) -> RootCertStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::AMAZON_ROOTS_PEM;
 
     #[test]
     fn all_roots_of_aws_are_read() {
@@ -81,10 +70,5 @@ mod tests {
         }
         assert_eq!(aws.len(), 5);
         assert!(roots(Trust::Nobody).is_empty());
-        assert!(are_roots(AMAZON_ROOTS_PEM));
-        let cut = AMAZON_ROOTS_PEM.replacen("-----END", "=-----END", 1);
-        for none in ["", "no PEM", &cut] {
-            assert!(!are_roots(none), "{none}");
-        }
     }
 }

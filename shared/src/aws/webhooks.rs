@@ -5,44 +5,19 @@
 //! function dies before it or because SQS does not take it, no webhook is told of; from the queue on it
 //! is told at least once.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::queue::{Queue, Unsent};
+use super::clock::now;
+use super::queue::Unsent;
+use super::services::Services;
 use super::table::ChannelKey;
-use super::{Services, now};
-use crate::config::Config;
 use crate::model::error::{Fault, chain};
 use crate::model::limits::WEBHOOK_QUEUE_PATIENCE;
 use crate::model::time::UnixMillis;
 use crate::model::webhook::{Event, Happened, Message};
-
-/// What has happened in the operations that are under way, by the apps' ids. Cheap to clone.
-#[derive(Clone)]
-pub struct Noted {
-    /// `None` in a function in which nothing happens.
-    queue: Option<Queue>,
-    noted: Arc<Mutex<Vec<(String, Happened)>>>,
-}
-
-impl Noted {
-    /// Nothing yet.
-    #[must_use]
-    pub fn new(config: &Config) -> Self {
-        Self {
-            queue: Queue::webhooks(config),
-            noted: Arc::default(),
-        }
-    }
-
-    fn take(&self) -> Vec<(String, Happened)> {
-        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut noted)
-    }
-}
 
 impl Services {
     /// Whether any webhook of the channel's app lets an event through.
@@ -63,12 +38,7 @@ impl Services {
     /// The same of what happened when the table says that it did.
     pub fn happened_at(&self, of: &ChannelKey, at: UnixMillis, event: Event) {
         if self.webhooks_want(of, &event) {
-            let noted = (of.app_id.clone(), Happened { at, event });
-            self.webhooks
-                .noted
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(noted);
+            self.webhooks.add(&of.app_id, Happened { at, event });
         }
     }
 

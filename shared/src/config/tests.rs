@@ -1,4 +1,7 @@
 use super::*;
+use crate::model::settings::Settings;
+use crate::model::socket_id::Transport;
+use crate::model::time::UnixMillis;
 
 fn complete(name: &str) -> Option<String> {
     let value = match name {

@@ -7,8 +7,8 @@ use crate::deployment::secret_cache::Kept;
 use crate::model::app::Apps;
 use crate::model::error::{Fault, Rejection};
 use crate::model::metrics::Metrics;
+use crate::model::protocol::Protocols;
 use crate::model::time::UnixMillis;
-use crate::model::voice::Protocols;
 
 /// The services, and whose they are.
 pub struct Deployment {

@@ -9,8 +9,9 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use subtle::ConstantTimeEq as _;
 
+use crate::model::fields::Fields;
 use crate::model::secret::{Secret, Secrets};
-use crate::model::settings::{Fields, Settings};
+use crate::model::settings::{self, Settings};
 use crate::model::webhook::Webhook;
 
 /// One app, as configured.
@@ -125,7 +126,7 @@ impl Apps {
                 id: fields.identifier("id"),
                 key: fields.identifier("key"),
                 secrets: Secrets::new(Secret::new(secret), still_good.map(Secret::new)),
-                settings: fields.settings(),
+                settings: settings::read(&mut fields),
             };
             fields.refuse_others();
             if apps

@@ -332,3 +332,9 @@ pub const SECRET_AGE_SECS: u64 = 300;
 /// Seconds between two readings of a secret, whatever the reason: whoever names apps that there are
 /// none of has it read six times a minute, for $0.0002 an hour.
 pub const SECRET_PAUSE_SECS: u64 = 10;
+
+// ---- AWS's own client ---------------------------------------------------------------------
+
+/// How long one attempt of an SDK call may take: well under every function's timeout, so that a
+/// lost answer still leaves time for another attempt.
+pub const SDK_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);

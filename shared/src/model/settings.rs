@@ -1,9 +1,8 @@
 //! What an app has switched on and its limits, and how they are read.
 
-use std::ops::RangeInclusive;
-
 use serde_json::{Map, Value};
 
+use crate::model::fields::Fields;
 use crate::model::limits;
 use crate::model::webhook::Webhook;
 
@@ -121,184 +120,96 @@ impl Origin {
     }
 }
 
-/// One app's fields as they are taken out of its JSON, and what is wrong with them.
-pub(crate) struct Fields<'a> {
-    /// Whose they are.
-    pub(crate) of: String,
-    /// Those that are not taken out yet.
-    pub(crate) fields: Map<String, Value>,
-    /// Where problems go.
-    pub(crate) problems: &'a mut Vec<String>,
+fn origins(from: &mut Fields<'_>, name: &str) -> Vec<Origin> {
+    let origins = match from.fields.remove(name) {
+        None => Some(Vec::new()),
+        Some(Value::Array(origins)) => origins
+            .iter()
+            .map(|origin| Origin::parse(origin.as_str()?))
+            .collect(),
+        Some(_) => None,
+    };
+    origins.unwrap_or_else(|| {
+        from.problem(format_args!(
+            "{name} is a list such as [\"https://app.example.com\", \"https://*.example.com\"]"
+        ));
+        Vec::new()
+    })
 }
 
-impl Fields<'_> {
-    pub(crate) fn problem(&mut self, problem: impl std::fmt::Display) {
-        self.problems.push(format!("{}: {problem}", self.of));
-    }
-
-    pub(crate) fn text(&mut self, name: &str) -> String {
-        match self.fields.remove(name) {
-            Some(Value::String(text)) => text,
-            Some(_) | None => {
-                self.problem(format_args!("{name} is missing or no string"));
-                String::new()
-            }
-        }
-    }
-
-    pub(crate) fn optional_text(&mut self, name: &str) -> String {
-        if self.fields.contains_key(name) {
-            self.text(name)
-        } else {
-            String::new()
-        }
-    }
-
-    /// What nobody has taken out is no setting.
-    pub(crate) fn refuse_others(&mut self) {
-        let unknown: Vec<String> = self.fields.keys().cloned().collect();
-        for name in unknown {
-            self.problem(format_args!("there is no setting {name}"));
-        }
-    }
-
-    pub(crate) fn identifier(&mut self, name: &str) -> String {
-        let text = self.text(name);
-        if !is_identifier(&text) {
-            self.problem(format_args!("{name} is 1 to 64 of A-Z a-z 0-9 _ -"));
-        }
-        text
-    }
-
-    fn flag(&mut self, name: &str, default: bool) -> bool {
-        match self.fields.remove(name) {
-            None => default,
-            Some(Value::Bool(flag)) => flag,
-            Some(_) => {
-                self.problem(format_args!("{name} is true or false"));
-                default
-            }
-        }
-    }
-
-    fn number(&mut self, name: &str, default: u64, allowed: RangeInclusive<u64>) -> u64 {
-        match self.fields.remove(name) {
-            None => default,
-            Some(value) => match value.as_u64().filter(|number| allowed.contains(number)) {
-                Some(number) => number,
-                None => {
-                    let (least, most) = allowed.into_inner();
-                    self.problem(format_args!("{name} is a number from {least} to {most}"));
-                    default
-                }
-            },
-        }
-    }
-
-    fn size(&mut self, name: &str, default: usize) -> usize {
-        // The default is also the most: what stands behind it holds no more.
-        let number = self.number(name, default as u64, 1..=default as u64);
-        usize::try_from(number).unwrap_or(default)
-    }
-
-    fn origins(&mut self, name: &str) -> Vec<Origin> {
-        let origins = match self.fields.remove(name) {
-            None => Some(Vec::new()),
-            Some(Value::Array(origins)) => origins
-                .iter()
-                .map(|origin| Origin::parse(origin.as_str()?))
-                .collect(),
-            Some(_) => None,
+fn webhooks(from: &mut Fields<'_>, name: &str) -> Vec<Webhook> {
+    let lists: Option<Vec<Map<String, Value>>> = match from.fields.remove(name) {
+        None => Some(Vec::new()),
+        Some(value) => serde_json::from_value(value).ok(),
+    };
+    let Some(lists) = lists.filter(|lists| lists.len() <= limits::WEBHOOKS_MAX) else {
+        let most = limits::WEBHOOKS_MAX;
+        from.problem(format_args!(
+            "{name} is a list of at most {most} such as {{\"url\": \"https://example.com/\"}}"
+        ));
+        return Vec::new();
+    };
+    let mut webhooks: Vec<Webhook> = Vec::with_capacity(lists.len());
+    for (n, fields) in lists.into_iter().enumerate() {
+        let mut fields = Fields {
+            of: format!("{}: webhook {}", from.of, n + 1),
+            fields,
+            problems: from.problems,
         };
-        origins.unwrap_or_else(|| {
-            self.problem(format_args!(
-                "{name} is a list such as [\"https://app.example.com\", \"https://*.example.com\"]"
-            ));
-            Vec::new()
-        })
-    }
-
-    fn webhooks(&mut self, name: &str) -> Vec<Webhook> {
-        let lists: Option<Vec<Map<String, Value>>> = match self.fields.remove(name) {
-            None => Some(Vec::new()),
-            Some(value) => serde_json::from_value(value).ok(),
-        };
-        let Some(lists) = lists.filter(|lists| lists.len() <= limits::WEBHOOKS_MAX) else {
-            let most = limits::WEBHOOKS_MAX;
-            self.problem(format_args!(
-                "{name} is a list of at most {most} such as {{\"url\": \"https://example.com/\"}}"
-            ));
-            return Vec::new();
-        };
-        let mut webhooks: Vec<Webhook> = Vec::with_capacity(lists.len());
-        for (n, fields) in lists.into_iter().enumerate() {
-            let mut fields = Fields {
-                of: format!("{}: webhook {}", self.of, n + 1),
-                fields,
-                problems: self.problems,
-            };
-            let webhook = Webhook::read(&mut fields);
-            fields.refuse_others();
-            let Some(webhook) = webhook else { continue };
-            // A message names its webhook by the URL.
-            if webhooks.iter().any(|other| other.url() == webhook.url()) {
-                fields.problem("its url is used twice");
-            }
-            webhooks.push(webhook);
+        let webhook = Webhook::read(&mut fields);
+        fields.refuse_others();
+        let Some(webhook) = webhook else { continue };
+        // A message names its webhook by the URL.
+        if webhooks.iter().any(|other| other.url() == webhook.url()) {
+            fields.problem("its url is used twice");
         }
-        webhooks
+        webhooks.push(webhook);
     }
-
-    pub(crate) fn settings(&mut self) -> Settings {
-        let default = Settings::default();
-        Settings {
-            client_events: self.flag("client_events", default.client_events),
-            subscription_count: self.flag("subscription_count", default.subscription_count),
-            watchlist: self.flag("watchlist", default.watchlist),
-            authorized_connections_timeout_secs: self.number(
-                "authorized_connections_timeout_seconds",
-                default.authorized_connections_timeout_secs,
-                0..=limits::CONNECTION_AGE_MAX_SECS,
-            ),
-            allowed_origins: self.origins("allowed_origins"),
-            max_presence_members: self.number(
-                "max_presence_members",
-                default.max_presence_members,
-                1..=limits::PRESENCE_MEMBERS_MAX,
-            ),
-            max_client_events_per_second: self.number(
-                "max_client_events_per_second",
-                default.max_client_events_per_second,
-                1..=1_000,
-            ),
-            max_event_bytes: self.size("max_event_bytes", default.max_event_bytes),
-            max_channels_per_connection: self.size(
-                "max_channels_per_connection",
-                default.max_channels_per_connection,
-            ),
-            cache_secs: self.number("cache_seconds", default.cache_secs, 1..=86_400),
-            retention_secs: self.number(
-                "retention_seconds",
-                default.retention_secs,
-                0..=limits::RETENTION_SECS_MAX,
-            ),
-            retention_count: self.number(
-                "retention_count",
-                default.retention_count,
-                0..=limits::RETENTION_COUNT_MAX,
-            ),
-            webhooks: self.webhooks("webhooks"),
-            webhook_batching: self.flag("webhook_batching", default.webhook_batching),
-        }
-    }
+    webhooks
 }
 
-/// Ids and keys stand in paths and in the table's keys, where `/` separates.
-fn is_identifier(text: &str) -> bool {
-    (1..=64).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+/// Takes an app's settings out of its fields.
+pub(crate) fn read(from: &mut Fields<'_>) -> Settings {
+    let default = Settings::default();
+    Settings {
+        client_events: from.flag("client_events", default.client_events),
+        subscription_count: from.flag("subscription_count", default.subscription_count),
+        watchlist: from.flag("watchlist", default.watchlist),
+        authorized_connections_timeout_secs: from.number(
+            "authorized_connections_timeout_seconds",
+            default.authorized_connections_timeout_secs,
+            0..=limits::CONNECTION_AGE_MAX_SECS,
+        ),
+        allowed_origins: origins(from, "allowed_origins"),
+        max_presence_members: from.number(
+            "max_presence_members",
+            default.max_presence_members,
+            1..=limits::PRESENCE_MEMBERS_MAX,
+        ),
+        max_client_events_per_second: from.number(
+            "max_client_events_per_second",
+            default.max_client_events_per_second,
+            1..=1_000,
+        ),
+        max_event_bytes: from.size("max_event_bytes", default.max_event_bytes),
+        max_channels_per_connection: from.size(
+            "max_channels_per_connection",
+            default.max_channels_per_connection,
+        ),
+        cache_secs: from.number("cache_seconds", default.cache_secs, 1..=86_400),
+        retention_secs: from.number(
+            "retention_seconds",
+            default.retention_secs,
+            0..=limits::RETENTION_SECS_MAX,
+        ),
+        retention_count: from.number(
+            "retention_count",
+            default.retention_count,
+            0..=limits::RETENTION_COUNT_MAX,
+        ),
+        webhooks: webhooks(from, "webhooks"),
+        webhook_batching: from.flag("webhook_batching", default.webhook_batching),
+    }
 }
 
 #[cfg(test)]

@@ -1,21 +1,14 @@
-//! Which protocol a client speaks, and what the core asks of a protocol. The core says what happened
-//! (`said.rs`); a protocol writes it in its own words.
+//! Which protocol a client speaks, as its rows name it.
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::model::app::App;
-use crate::model::channel::Channel;
-use crate::model::error::{Fault, Rejection};
-use crate::model::request::{BadRequest, Request};
-use crate::model::said::Said;
 use crate::model::socket_id::ConnectionId;
 
 /// The protocol of a client, as its rows name it. Rows that name none are of the first one, Pusher's.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
-pub struct Voice(u8);
+pub struct Voice(pub(super) u8);
 
 impl Voice {
     /// Reads the number in a row; one that is no voice is kept, and nothing can be said in it.
@@ -38,59 +31,6 @@ pub struct Client<'a> {
     pub id: &'a ConnectionId,
     /// What it speaks.
     pub voice: Voice,
-}
-
-/// One protocol: pure functions over the core's types.
-#[derive(Debug)]
-pub struct Protocol {
-    /// Reads what a client asks for.
-    pub parse: fn(&str) -> Result<Request, BadRequest>,
-    /// Writes a frame.
-    pub print: fn(&Said<'_>) -> Bytes,
-    /// Whether the proof that a client has brought lets it join a channel. What is signed along with it is
-    /// the fourth argument.
-    pub admits: fn(&App, &ConnectionId, &Channel, Option<&str>, &str) -> bool,
-    /// Whether the proof that a client has brought signs it in as the user in the third argument.
-    pub signs_in: fn(&App, &ConnectionId, &str, &str) -> bool,
-    /// The code with which a connection is closed, for a reason or for none.
-    pub close_code: fn(Option<&Rejection>) -> u16,
-}
-
-/// All protocols that are spoken, each at the place of its voice. Cheap to copy.
-#[derive(Clone, Copy, Debug)]
-pub struct Protocols(&'static [Protocol]);
-
-impl Protocols {
-    /// These: the first one is that of rows that name none.
-    ///
-    /// # Panics
-    /// When there is none.
-    #[must_use]
-    pub const fn new(protocols: &'static [Protocol]) -> Self {
-        assert!(!protocols.is_empty(), "a protocol is spoken");
-        Self(protocols)
-    }
-
-    /// The protocol of a voice.
-    ///
-    /// # Errors
-    /// [`Fault::Voice`]: a newer version has written the row.
-    pub fn of(self, voice: Voice) -> Result<&'static Protocol, Fault> {
-        self.0.get(usize::from(voice.0)).ok_or(Fault::Voice)
-    }
-
-    /// The first one.
-    #[must_use]
-    pub fn first(self) -> &'static Protocol {
-        &self.0[0]
-    }
-
-    /// All of them.
-    pub fn all(self) -> impl Iterator<Item = (Voice, &'static Protocol)> {
-        let voice = |place: usize| Voice(u8::try_from(place).unwrap_or(u8::MAX));
-        let protocols = self.0.iter().enumerate();
-        protocols.map(move |(place, protocol)| (voice(place), protocol))
-    }
 }
 
 #[cfg(test)]

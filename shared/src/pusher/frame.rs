@@ -5,11 +5,13 @@
 
 mod client;
 mod names;
+mod print;
 mod server;
 
 pub use client::parse;
+pub use print::print;
 pub use server::{
     cache_miss, client_event, error, established, failure, member_added, member_removed, pong,
-    print, publication, resume_failed, signed_in, subscription_count, subscription_error,
+    publication, resume_failed, signed_in, subscription_count, subscription_error,
     subscription_failure, subscription_succeeded, watchlist,
 };

@@ -1,8 +1,8 @@
 //! What the core is handed of this protocol.
 
 use crate::model::error::Rejection;
+use crate::model::protocol::{Protocol, Protocols};
 use crate::model::socket_id::SocketId;
-use crate::model::voice::{Protocol, Protocols};
 use crate::pusher::{frame, signature};
 
 /// The protocols that clients speak: this one alone.

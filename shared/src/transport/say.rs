@@ -5,9 +5,10 @@ use std::sync::OnceLock;
 use crate::aws::Services;
 use crate::aws::connections::Payload;
 use crate::model::error::{Fault, chain};
+use crate::model::protocol::Protocols;
 use crate::model::said::Said;
 use crate::model::time::UnixMillis;
-use crate::model::voice::{Client, Protocols, Voice};
+use crate::model::voice::{Client, Voice};
 use crate::transport::post::post_or_mark;
 
 /// One thing that is said to many: printed once for each voice that it is said in.
@@ -90,7 +91,7 @@ mod tests {
 
     use super::*;
     use crate::model::error::Rejection;
-    use crate::model::voice::Protocol;
+    use crate::model::protocol::Protocol;
 
     static PRINTED: [AtomicUsize; 2] = [AtomicUsize::new(0), AtomicUsize::new(0)];
 

@@ -3,7 +3,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::mpsc;
 
 use super::*;
-use crate::aws::tls::AMAZON_ROOTS_PEM;
+use crate::config::AMAZON_ROOTS_PEM;
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
 

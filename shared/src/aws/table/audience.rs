@@ -4,7 +4,10 @@
 use aws_sdk_dynamodb::types::ReturnValue;
 use serde::Deserialize;
 
-use super::{ChannelKey, Item, Table, conditional, fault, number, partition, read, string};
+use super::client::Table;
+use super::item::{Item, conditional, fault, number, read, string};
+use super::keys::ChannelKey;
+use super::partition;
 use crate::aws::now;
 use crate::aws::schema::{PARTITION_KEY, SORT_KEY};
 use crate::model::error::Fault;

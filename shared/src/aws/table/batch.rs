@@ -6,7 +6,8 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::{KeysAndAttributes, WriteRequest};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::{Item, Table, fault};
+use super::client::Table;
+use super::item::{Item, fault};
 use crate::model::error::Fault;
 use crate::model::limits::TABLE_CONCURRENCY;
 

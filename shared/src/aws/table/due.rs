@@ -5,7 +5,10 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{ChannelKey, Item, Table, UserKey, fault, number, partition, string};
+use super::client::Table;
+use super::item::{Item, fault, number, string};
+use super::keys::{ChannelKey, UserKey};
+use super::partition;
 use crate::aws::schema::{DUE_AT, DUE_INDEX, DUE_SHARD, DUE_SHARDS, PARTITION_KEY};
 use crate::model::error::Fault;
 use crate::model::socket_id::ConnectionId;

@@ -4,14 +4,11 @@
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 
-use super::channel::ChannelRow;
-use super::{ChannelKey, Table, conditional, fault, number, read};
+use super::channel::{ChannelRow, QUEUED};
+use super::client::Table;
+use super::item::{conditional, fault, number, read};
+use super::keys::ChannelKey;
 use crate::model::error::Fault;
-
-/// The attribute of a channel's item that says that it goes through the queue.
-pub(super) const QUEUED: &str = "queued";
-/// What its last subscriber takes along.
-pub(super) const NO_LONGER_LARGE: &str = "queued, shards";
 
 impl Table {
     /// Gives a channel one shard more than `shards`, unless it has another number by now. Answers how

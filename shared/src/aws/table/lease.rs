@@ -14,9 +14,10 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use serde::Deserialize;
 
-use super::{
-    ChannelKey, Item, Table, UserKey, conditional, due, fault, number, partition, read, string,
-};
+use super::client::Table;
+use super::item::{Item, conditional, fault, number, read, string};
+use super::keys::{ChannelKey, UserKey};
+use super::{due, partition};
 use crate::aws::now;
 use crate::aws::schema::{DUE_AT, DUE_SHARD, PARTITION_KEY, SORT_KEY};
 use crate::model::error::Fault;

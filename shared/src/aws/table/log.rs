@@ -4,7 +4,10 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use serde::Deserialize;
 
-use super::{ChannelKey, Table, conditional, fault, item, number, partition, read, string};
+use super::client::Table;
+use super::item::{conditional, fault, item, number, read, string};
+use super::keys::ChannelKey;
+use super::partition;
 use crate::aws::schema::{PARTITION_KEY, SORT_KEY, TTL};
 use crate::model::error::Fault;
 use crate::model::event::{EventData, EventName};

@@ -15,10 +15,11 @@
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{
-    ChannelKey, Item, Table, VOICE, Written, conditional, fault, item, number, partition,
-    put_voice, string,
-};
+use super::client::Table;
+use super::item::{Item, VOICE, conditional, fault, item, number, put_voice, string};
+use super::keys::ChannelKey;
+use super::partition;
+use super::subscription::Written;
 use crate::aws::schema::{PARTITION_KEY, SORT_KEY, TTL};
 use crate::model::error::Fault;
 use crate::model::limits::{CONNECTION_LIFE_SECS, GONE_ROW_SECS};

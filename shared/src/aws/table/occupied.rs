@@ -1,8 +1,11 @@
 //! The channels that somebody is on: which they are, and what their items say.
 
-use super::{
-    Audience, ChannelKey, PageStart, Table, audience, due, fault, item, partition, string,
-};
+use super::audience::Audience;
+use super::client::Table;
+use super::item::{fault, item, string};
+use super::keys::ChannelKey;
+use super::subscription::PageStart;
+use super::{audience, due, partition};
 use crate::aws::schema::{
     OCCUPIED_INDEX, OCCUPIED_SHARD, OCCUPIED_SHARDS, PARTITION_KEY, SORT_KEY,
 };

@@ -14,21 +14,15 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use serde::Deserialize;
 
-use super::{Item, Table, conditional, fault, item, number, partition, read, string};
+use super::client::Table;
+use super::item::{Item, conditional, fault, item, number, read, string};
+use super::keys::OnceKey;
+use super::partition;
 use crate::aws::now;
 use crate::aws::schema::{PARTITION_KEY, SORT_KEY, TTL};
 use crate::model::error::Fault;
 use crate::model::limits::{IDEMPOTENCY_LEASE_SECS, IDEMPOTENCY_SECS};
 use crate::model::time::UnixMillis;
-
-/// A key of an app.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OnceKey {
-    /// The app's id.
-    pub app_id: String,
-    /// The digest of its key.
-    pub key: String,
-}
 
 /// The serial of a publication, and when the one before it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

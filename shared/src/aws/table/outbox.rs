@@ -15,7 +15,9 @@ use aws_sdk_dynamodb::types::{
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Item, Table, conditional, fault, item, number, partition, read, string};
+use super::client::Table;
+use super::item::{Item, conditional, fault, item, number, read, string};
+use super::partition;
 use crate::aws::schema::{PARTITION_KEY, SORT_KEY, TTL};
 use crate::model::error::Fault;
 use crate::model::limits::{CONNECTION_LIFE_SECS, OUTBOX_SECS};

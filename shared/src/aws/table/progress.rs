@@ -2,10 +2,11 @@
 
 use serde::Deserialize;
 
-use super::{
-    ChannelKey, PageStart, SubscriberRow, SubscribersPage, Table, fault, item, number, partition,
-    read, string,
-};
+use super::client::Table;
+use super::item::{fault, item, number, read, string};
+use super::keys::ChannelKey;
+use super::partition;
+use super::subscription::{PageStart, SubscriberRow, SubscribersPage};
 use crate::aws::schema::{PARTITION_KEY, SORT_KEY, TTL};
 use crate::model::error::Fault;
 use crate::model::limits::FANOUT_PROGRESS_SECS;

@@ -4,7 +4,9 @@
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 
-use super::{Item, Table, fault, number, partition, string};
+use super::client::Table;
+use super::item::{Item, fault, number, string};
+use super::partition;
 use crate::aws::schema::{PARTITION_KEY, SORT_KEY, TTL};
 use crate::model::error::Fault;
 use crate::model::limits::TURNS_KEPT_SECS;

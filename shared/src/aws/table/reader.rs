@@ -4,8 +4,10 @@
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Deserialize;
 
+use super::client::Table;
+use super::item::{fault, item, number, read, string};
+use super::partition;
 use super::token::parse_grant;
-use super::{Table, fault, item, number, partition, read, string};
 use crate::aws::schema::{PARTITION_KEY, SORT_KEY, TTL};
 use crate::model::error::Fault;
 use crate::model::limits::TABLE_CONCURRENCY;

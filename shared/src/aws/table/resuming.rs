@@ -5,10 +5,12 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{ConditionCheck, TransactWriteItem, Update};
 
 use super::channel::{ChannelRow, Tip};
+use super::client::Table;
+use super::item::{conditional, fault, number, read, string};
+use super::keys::ChannelKey;
+use super::subscription::Subscriber;
 use super::subscription::{HELD_UNTIL, LIVE_FROM};
-use super::{
-    ChannelKey, Subscriber, Table, conditional, conflict, fault, number, partition, read, string,
-};
+use super::{conflict, partition};
 use crate::aws::schema::{PARTITION_KEY, SORT_KEY};
 use crate::model::error::Fault;
 

@@ -4,7 +4,10 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use serde::Deserialize;
 
-use super::{Item, Table, UserKey, fault, partition, read, string};
+use super::client::Table;
+use super::item::{Item, fault, read, string};
+use super::keys::UserKey;
+use super::partition;
 use crate::aws::schema::{PARTITION_KEY, SORT_KEY};
 use crate::model::error::Fault;
 use crate::model::socket_id::ConnectionId;

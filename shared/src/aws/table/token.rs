@@ -3,7 +3,9 @@
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use serde::Deserialize;
 
-use super::{Table, conditional, fault, item, number, partition, read, string};
+use super::client::Table;
+use super::item::{conditional, fault, item, number, read, string};
+use super::partition;
 use crate::aws::schema::{PARTITION_KEY, SORT_KEY, TTL};
 use crate::model::error::Fault;
 use crate::model::socket_id::ConnectionId;

@@ -15,11 +15,12 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 
 use super::batch::READ_ROWS_MAX;
+use super::client::Table;
+use super::item::{Item, conditional, fault, item, number, read, string};
+use super::keys::UserKey;
 use super::lease::{CLAIMS, GIVE_BACK, LeaseRow};
-use super::{
-    Item, Lease, LeaseOn, Released, Table, UserKey, conditional, fault, item, lease, number,
-    partition, read, string,
-};
+use super::lease::{Lease, LeaseOn, Released};
+use super::{lease, partition};
 use crate::aws::now;
 use crate::aws::schema::{PARTITION_KEY, SORT_KEY, TTL};
 use crate::model::error::Fault;

@@ -4,10 +4,11 @@
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, PutRequest, WriteRequest};
 use serde::Deserialize;
 
-use super::{
-    Item, PageStart, SubscribersPage, Table, UserKey, conditional, fault, item, number, partition,
-    put_voice, read, string,
-};
+use super::client::Table;
+use super::item::{Item, conditional, fault, item, number, put_voice, read, string};
+use super::keys::UserKey;
+use super::partition;
+use super::subscription::{PageStart, SubscribersPage};
 use crate::aws::schema::{PARTITION_KEY, SORT_KEY, TTL};
 use crate::model::error::Fault;
 use crate::model::limits::ROW_SLACK_SECS;

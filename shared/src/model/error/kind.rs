@@ -1,6 +1,6 @@
 //! The names of what goes wrong, for logs, metrics and alarms.
 
-use super::Fault;
+use super::fault::Fault;
 
 /// Names each type after its variant.
 macro_rules! error_types {

@@ -1,6 +1,6 @@
 //! What a rejection is in HTTP's statuses.
 
-use super::Rejection;
+use super::rejection::Rejection;
 
 /// What a rejection is about, which decides its HTTP status.
 enum About {

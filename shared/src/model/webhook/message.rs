@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Event, Webhook};
+use super::event::Event;
+use super::target::Webhook;
 use crate::model::app::App;
 use crate::model::error::unreadable;
 use crate::model::limits::{WEBHOOK_HOLD, WEBHOOK_MESSAGE_MAX_BYTES};

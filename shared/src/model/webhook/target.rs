@@ -3,9 +3,9 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, uri};
 use serde_json::Value;
 
-use super::{Event, Kind};
+use super::event::{Event, Kind};
+use crate::model::fields::Fields;
 use crate::model::limits::{WEBHOOK_HEADERS_MAX, WEBHOOK_URL_MAX_BYTES};
-use crate::model::settings::Fields;
 
 /// The header that names the app, by its key.
 pub const KEY_HEADER: HeaderName = HeaderName::from_static("x-pusher-key");

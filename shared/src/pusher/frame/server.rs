@@ -13,49 +13,8 @@ use crate::model::error::{FAULT_MESSAGE, Rejection};
 use crate::model::event::EventName;
 use crate::model::limits::ACTIVITY_TIMEOUT_SECS;
 use crate::model::presence::Roster;
-use crate::model::said::Said;
 use crate::model::socket_id::SocketId;
 use crate::model::user::User;
-
-/// Prints what a client is told.
-#[must_use]
-pub fn print(said: &Said<'_>) -> Bytes {
-    match *said {
-        Said::Greeted { id } => established(&SocketId::of(id)),
-        Said::Refused(rejection) => error(rejection),
-        Said::Failed => failure(),
-        Said::Pong => pong(),
-        Said::SignedIn { user_data } => signed_in(user_data),
-        Said::Acknowledged { channel, roster } => subscription_succeeded(channel, roster),
-        Said::NotSubscribed { channel, rejection } => subscription_error(channel, rejection),
-        Said::SubscriptionFailed { channel } => subscription_failure(channel),
-        Said::Published {
-            channel,
-            name,
-            data,
-            serial,
-        } => publication(channel, name, data, serial),
-        Said::NothingKept { channel } => cache_miss(channel),
-        Said::NotResumed {
-            channel,
-            after,
-            oldest,
-        } => resume_failed(channel, after, oldest),
-        Said::ClientEvent {
-            channel,
-            name,
-            data,
-            user_id,
-        } => client_event(channel, name, data, user_id),
-        Said::Joined { channel, user } => member_added(channel, user),
-        Said::Left { channel, user_id } => member_removed(channel, user_id),
-        Said::Counted {
-            channel,
-            subscribers,
-        } => subscription_count(channel, subscribers),
-        Said::Watched { online, offline } => watchlist(online, offline),
-    }
-}
 
 /// A frame to a client.
 #[derive(Serialize)]
