@@ -139,7 +139,7 @@ fn chromium() -> String {
 
 /// Builds the example task, and says where it is.
 fn task() -> String {
-    let built = local::binaries::cargo_build()
+    let built = local::host::binaries::cargo_build()
         .current_dir(workspace())
         .args(["-p", "progress", "--example", "task"])
         .status();

@@ -17,8 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use functions::FUNCTIONS;
-use local::routes::{ROUTES, URLS};
-use local::settings::timeout;
+use local::gateway::routes::{ROUTES, URLS};
+use local::host::settings::timeout;
 use serde_json::json;
 use shared::limits::STREAM_LIFE_SECS;
 use shared::schema::{

@@ -15,14 +15,14 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use crate::connections::{Connections, Posted, is_id};
 use crate::events::Time;
-use crate::function::Outcome;
-use crate::host::Host;
-use crate::queues::Queues;
-use crate::serve::{self, empty};
-use crate::sqs;
-use crate::stop::Stop;
+use crate::gateway::connections::{Connections, Posted, is_id};
+use crate::host::dispatch::Host;
+use crate::host::function::Outcome;
+use crate::queues::live::Queues;
+use crate::queues::sqs;
+use crate::serving::listening::{self, empty};
+use crate::serving::stop::Stop;
 
 /// API Gateway's limit for a post.
 const POST_MAX_BYTES: usize = 131_072;
@@ -56,7 +56,7 @@ pub(crate) async fn serve(
         .route(&format!("/{stage}/@connections/{{id}}"), connection)
         .route("/2015-03-31/functions/{function}/invocations", invocations)
         .layer(middleware::from_fn(signed));
-    serve::serve(listener, stop, router).await;
+    listening::serve(listener, stop, router).await;
 }
 
 /// Lets through what is signed. By whom is not checked: what comes here is on loopback.
@@ -78,7 +78,7 @@ struct Refusal(StatusCode, &'static str, &'static str);
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let Self(status, name, message) = self;
-        let mut answer = serve::json(status, &json!({ "message": message }));
+        let mut answer = listening::json(status, &json!({ "message": message }));
         let name = HeaderValue::from_static(name);
         answer.headers_mut().insert("x-amzn-errortype", name);
         answer
@@ -137,7 +137,7 @@ async fn get_connection(
         "lastActiveAt": Time { epoch_ms: handle.last_active_ms() }.iso8601(),
         "identity": { "sourceIp": handle.peer.source_ip, "userAgent": handle.peer.user_agent },
     });
-    Ok(serve::json(StatusCode::OK, &body))
+    Ok(listening::json(StatusCode::OK, &body))
 }
 
 async fn delete_connection(
@@ -180,9 +180,9 @@ async fn invoke(
         return Ok(empty(StatusCode::ACCEPTED));
     }
     match host.invoke(&function, payload).await {
-        Outcome::Answered(body) => Ok(serve::json_bytes(body)),
+        Outcome::Answered(body) => Ok(listening::json_bytes(body)),
         Outcome::Failed(body) => {
-            let mut answer = serve::json_bytes(body);
+            let mut answer = listening::json_bytes(body);
             answer.headers_mut().insert(
                 "x-amz-function-error",
                 HeaderValue::from_static("Unhandled"),

@@ -8,16 +8,20 @@ use std::time::Duration;
 use functions::FUNCTIONS;
 use shared::config::variable;
 
-use crate::args::{AppArg, Args, Disconnects};
-use crate::connections::Connections;
+use crate::command_line::args::{AppArg, Args, Disconnects};
 use crate::faults::in_force::InForce;
 use crate::faults::proxy::{Proxy, Upstreams};
-use crate::gateway::{Gateway, Limits};
-use crate::host::Host;
-use crate::queues::Queues;
-use crate::settings::{Endpoints, Settings};
-use crate::stop::{Stop, Stopper};
-use crate::{binaries, internal, mapping, routes, runtime_api, schedule, serve, table};
+use crate::gateway::connections::Connections;
+use crate::gateway::routes;
+use crate::gateway::state::{Gateway, Limits};
+use crate::host::dispatch::Host;
+use crate::host::settings::{Endpoints, Settings};
+use crate::host::{binaries, runtime_api};
+use crate::queues::live::Queues;
+use crate::serving::listening;
+use crate::serving::stop::{Stop, Stopper};
+use crate::triggers::{mapping, schedule};
+use crate::{internal, table};
 
 /// How long stopping may take: under the 2 s within which everything has to be gone.
 const STOP_PATIENCE: Duration = Duration::from_millis(1_500);
@@ -46,7 +50,7 @@ impl System {
         let apps = AppArg::list(&apps_json)?;
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
         // Before anything takes long.
-        let (public, public_address) = serve::listen(args.host, args.port)?;
+        let (public, public_address) = listening::listen(args.host, args.port)?;
         let database = table::open(args.data.as_deref())?;
         if !args.prebuilt {
             binaries::build().await?;
@@ -54,11 +58,11 @@ impl System {
         let folder = binaries::folder()?;
 
         let (stopper, stop) = Stop::new();
-        let (table, table_address) = serve::listen(loopback, 0)?;
-        let (internal, internal_address) = serve::listen(loopback, 0)?;
-        let (runtime, runtime_address) = serve::listen(loopback, 0)?;
+        let (table, table_address) = listening::listen(loopback, 0)?;
+        let (internal, internal_address) = listening::listen(loopback, 0)?;
+        let (runtime, runtime_address) = listening::listen(loopback, 0)?;
         let faults = if args.faults {
-            Some(serve::listen(loopback, 0)?)
+            Some(listening::listen(loopback, 0)?)
         } else {
             None
         };
@@ -139,7 +143,7 @@ impl System {
 
         let sweep_period = Duration::from_secs(args.sweep_every);
         if let Some((faults, _)) = faults {
-            let (replica, replica_address) = serve::listen(loopback, 0)?;
+            let (replica, replica_address) = listening::listen(loopback, 0)?;
             let database = table::open(None)?;
             tokio::spawn(table::serve(replica, database, sweep_period, stop.clone()));
             let upstreams = Upstreams {

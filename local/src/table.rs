@@ -10,7 +10,7 @@ use shared::schema::{
 };
 use tokio::net::TcpListener;
 
-use crate::stop::Stop;
+use crate::serving::stop::Stop;
 
 /// The table's name.
 pub const TABLE_NAME: &str = "channels";

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use functions::http::ORIGIN_KEY;
-use local::routes::URLS;
+use local::gateway::routes::URLS;
 use tests::workspace;
 use yaml_rust2::Yaml;
 

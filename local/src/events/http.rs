@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{API_ID, Time, header, query_pairs, text};
-use crate::settings::ACCOUNT_ID;
+use crate::host::settings::ACCOUNT_ID;
 
 /// The route that a request has taken.
 #[derive(Clone, Debug)]

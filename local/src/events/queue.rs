@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use md5::{Digest as _, Md5};
 use serde_json::{Value, json};
 
-use crate::queue::Message;
-use crate::settings::{ACCOUNT_ID, REGION};
+use crate::host::settings::{ACCOUNT_ID, REGION};
+use crate::queues::standard::Message;
 
 /// Who sends. On AWS it is a role's id and a function's name.
 const SENDER_ID: &str = "AROALOCALLOCALLOCALXX:local";
@@ -91,7 +91,7 @@ pub fn failed<'a>(response: &[u8], messages: &'a [Message]) -> Vec<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::queue::Ordered;
+    use crate::queues::standard::Ordered;
 
     fn messages() -> Vec<Message> {
         let message = |id: &str| Message {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Time;
-use crate::settings::{ACCOUNT_ID, REGION};
+use crate::host::settings::{ACCOUNT_ID, REGION};
 
 /// The rule that the schedule belongs to.
 const RULE: &str = "reap";

@@ -5,8 +5,9 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{Effect, Fault, batch};
-use crate::serve::json;
+use super::batch;
+use super::rules::{Effect, Fault};
+use crate::serving::listening::json;
 
 /// A request on its way.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::{Effect, Fault, Invocation, Request, Rule, Rules};
+use super::rules::{Effect, Fault, Invocation, Request, Rule, Rules};
 
 /// Requests that are remembered: the latest.
 const REMEMBERED_MAX: usize = 100_000;

@@ -22,13 +22,14 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::json;
 use tokio::net::TcpListener;
 
+use super::batch;
 use super::call::{Call, Known, capacity_units, refuse};
 use super::in_force::InForce;
-use super::{Effect, Fault, Request, Rule, batch};
-use crate::host::Host;
-use crate::queues::Queues;
-use crate::serve::{self, empty, json};
-use crate::stop::Stop;
+use super::rules::{Effect, Fault, Request, Rule};
+use crate::host::dispatch::Host;
+use crate::queues::live::Queues;
+use crate::serving::listening::{self, empty, json};
+use crate::serving::stop::Stop;
 
 /// More than any request that the functions make.
 const BODY_MAX_BYTES: usize = 16 * 1_024 * 1_024;
@@ -85,7 +86,7 @@ impl Proxy {
 
     /// Answers until the system stops.
     pub(crate) async fn serve(self, listener: TcpListener, stop: Stop) {
-        serve::serve_with(listener, stop, move |request, _: SocketAddr| {
+        listening::serve_with(listener, stop, move |request, _: SocketAddr| {
             self.clone().answer(request)
         })
         .await;

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::connections::Connections;
-use crate::faults::Invocation;
+use super::connections::Connections;
 use crate::faults::in_force::InForce;
-use crate::function::Outcome;
-use crate::host::Host;
-use crate::stop::Stop;
+use crate::faults::rules::Invocation;
+use crate::host::dispatch::Host;
+use crate::host::function::Outcome;
+use crate::serving::stop::Stop;
 
 /// How long a socket lives.
 #[derive(Clone, Copy, Debug)]

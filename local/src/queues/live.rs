@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
+use super::fifo::{FifoQueue, Sent};
+use super::standard::{Declaration, Message, Ordered, QUEUES, Queue};
 use crate::events::Time;
-use crate::fifo::{FifoQueue, Sent};
-use crate::queue::{Declaration, Message, Ordered, QUEUES, Queue};
 
 /// A queue of either kind.
 enum Kind {

@@ -13,13 +13,13 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use crate::connections;
+use super::connections;
+use super::state::Gateway;
+use super::websocket::{self, request_id};
 use crate::events::{ConnectionContext, Time, header};
-use crate::faults::Invocation;
-use crate::function::Outcome;
-use crate::gateway::Gateway;
-use crate::serve::{empty, message};
-use crate::websocket::{self, request_id};
+use crate::faults::rules::Invocation;
+use crate::host::function::Outcome;
+use crate::serving::listening::{empty, message};
 
 /// The stage in the events.
 const STAGE: &str = "live";

@@ -1,7 +1,5 @@
 //! SQS, the sending side: `SendMessage` and `SendMessageBatch` in the AWS JSON 1.0 protocol. The
-//! receiving side is [`crate::mapping`], as on AWS it is Lambda's.
-
-mod refusal;
+//! receiving side is [`crate::triggers::mapping`], as on AWS it is Lambda's.
 
 use std::time::Duration;
 
@@ -15,24 +13,24 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use self::refusal::Refusal;
+use super::fifo::Sent;
+use super::live::{Destination, Queues, When};
+use super::refusal::Refusal;
+use super::standard::Ordered;
 use crate::events::{body_digest, sequence_number};
-use crate::fifo::Sent;
-use crate::queue::Ordered;
-use crate::queues::{Destination, Queues, When};
-use crate::serve;
-use crate::settings::ACCOUNT_ID;
+use crate::host::settings::ACCOUNT_ID;
+use crate::serving::listening;
 
 /// SQS's limit for a message, and for a batch of them.
-const MESSAGE_MAX_BYTES: usize = 1_048_576;
+pub(super) const MESSAGE_MAX_BYTES: usize = 1_048_576;
 /// SQS's limit for a delay.
-const DELAY_MAX_SECS: u64 = 900;
+pub(super) const DELAY_MAX_SECS: u64 = 900;
 /// SQS's limit for the entries of a batch.
-const ENTRIES_MAX: usize = 10;
+pub(super) const ENTRIES_MAX: usize = 10;
 /// SQS's limit for an entry's id.
-const ENTRY_ID_MAX_CHARS: usize = 80;
+pub(super) const ENTRY_ID_MAX_CHARS: usize = 80;
 /// SQS's limit for the names of a group and of a message.
-const ORDER_MAX_CHARS: usize = 128;
+pub(super) const ORDER_MAX_CHARS: usize = 128;
 /// More than any valid request has: a byte of a message may be escaped as six.
 pub(crate) const REQUEST_MAX_BYTES: usize = 6 * MESSAGE_MAX_BYTES + 65_536;
 
@@ -120,7 +118,7 @@ pub(crate) async fn call(
         (Some(_) | None, Ok(_)) => Err(Refusal::NoSuchOperation),
     };
     match answer {
-        Ok(answer) => serve::json(StatusCode::OK, &answer),
+        Ok(answer) => listening::json(StatusCode::OK, &answer),
         Err(refusal) => refusal.into_response(),
     }
 }

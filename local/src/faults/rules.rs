@@ -4,11 +4,6 @@
 //!
 //! Rules are set, and the requests that were made are read, over HTTP: see [`proxy`].
 
-mod batch;
-mod call;
-pub mod in_force;
-pub mod proxy;
-
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use serde::{Deserialize, Serialize};

@@ -6,7 +6,7 @@
 //! passed since it was received. One that was received as often as it may goes to the dead-letter
 //! queue instead of being received once more.
 //!
-//! [`crate::fifo`] is the other kind. Only one thing differs from SQS: a message in flight never comes back by itself. Its receiver
+//! [`crate::queues::fifo`] is the other kind. Only one thing differs from SQS: a message in flight never comes back by itself. Its receiver
 //! always says what became of it, and Lambda's own receiver has a function that ends before the
 //! timeout does.
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use crate::events;
-use crate::function::Outcome;
-use crate::host::Host;
-use crate::queues::{Batch, LiveQueue};
-use crate::stop::Stop;
+use crate::host::dispatch::Host;
+use crate::host::function::Outcome;
+use crate::queues::live::{Batch, LiveQueue};
+use crate::serving::stop::Stop;
 
 /// Invocations of one mapping at once. Lambda begins with five and takes more when there is more to
 /// do.

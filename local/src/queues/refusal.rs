@@ -4,8 +4,10 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode};
 use serde_json::json;
 
-use super::{DELAY_MAX_SECS, ENTRIES_MAX, ENTRY_ID_MAX_CHARS, MESSAGE_MAX_BYTES, ORDER_MAX_CHARS};
-use crate::serve;
+use super::sqs::{
+    DELAY_MAX_SECS, ENTRIES_MAX, ENTRY_ID_MAX_CHARS, MESSAGE_MAX_BYTES, ORDER_MAX_CHARS,
+};
+use crate::serving::listening;
 
 /// What is refused, in SQS's words.
 #[derive(Debug, PartialEq, Eq)]
@@ -132,7 +134,7 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (shape, code) = self.names();
         let body = json!({ "__type": shape, "message": self.message() });
-        let mut answer = serve::json(StatusCode::BAD_REQUEST, &body);
+        let mut answer = listening::json(StatusCode::BAD_REQUEST, &body);
         if let Ok(code) = HeaderValue::from_str(&format!("{code};Sender")) {
             answer.headers_mut().insert("x-amzn-query-error", code);
         }

@@ -13,10 +13,10 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use super::state::Gateway;
 use crate::events::{self, HttpContext, Time};
-use crate::function::{Begun, Broken, Chunk, Outcome};
-use crate::gateway::Gateway;
-use crate::serve::message;
+use crate::host::function::{Begun, Broken, Chunk, Outcome};
+use crate::serving::listening::message;
 
 /// What stands between the prelude and the body.
 const DELIMITER: [u8; 8] = [0; 8];

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use crate::args::AppArg;
+use super::args::AppArg;
 
 /// Prints where everything is and how to use it. `base` is `http://{host}:{port}`.
 pub fn print(base: &str, apps: &[AppArg], faults: Option<&str>) {
@@ -58,7 +58,7 @@ server (npm install pusher):
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::Features;
+    use crate::command_line::args::Features;
 
     #[test]
     fn the_last_line_says_where_it_is_ready() {

@@ -11,10 +11,10 @@ use http::{HeaderValue, StatusCode};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::function::{Begun, Broken, Call, Invocation, Outcome};
-use crate::host::Host;
-use crate::serve::{self, empty};
-use crate::stop::Stop;
+use super::dispatch::Host;
+use super::function::{Begun, Broken, Call, Invocation, Outcome};
+use crate::serving::listening::{self, empty};
+use crate::serving::stop::Stop;
 
 /// Lambda's limit for a response.
 const RESPONSE_MAX_BYTES: usize = 6 * 1_024 * 1_024;
@@ -33,7 +33,7 @@ pub(crate) async fn serve(listener: TcpListener, host: Host, stop: Stop) {
         .layer(DefaultBodyLimit::max(RESPONSE_MAX_BYTES))
         .with_state(host);
     let router = Router::new().nest("/{environment}/2018-06-01/runtime", runtime);
-    serve::serve(listener, stop, router).await;
+    listening::serve(listener, stop, router).await;
 }
 
 /// Hands on what an environment says, if it is still one.

@@ -15,7 +15,7 @@ use serde_json::Value;
 use tokio::net::{TcpListener, TcpSocket};
 use tower::ServiceExt as _;
 
-use crate::stop::Stop;
+use super::stop::Stop;
 
 /// Connections that may wait to be taken.
 const BACKLOG: u32 = 4_096;

@@ -9,10 +9,10 @@ use axum::response::Response;
 use http::{StatusCode, request};
 use uuid::Uuid;
 
+use super::state::Gateway;
 use crate::events::{self, HttpContext, HttpResponse, Route, Time};
-use crate::function::Outcome;
-use crate::gateway::Gateway;
-use crate::serve::message;
+use crate::host::function::Outcome;
+use crate::serving::listening::message;
 
 /// The HTTP API's limit for a function's answer.
 const INTEGRATION_PATIENCE: Duration = Duration::from_secs(30);

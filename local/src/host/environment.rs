@@ -14,9 +14,9 @@ use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
-use crate::function::{Begun, Call, Function, Invocation, Job, Outcome, error_body};
-use crate::settings::{ACCOUNT_ID, REGION, Settings};
-use crate::stop::Stop;
+use super::function::{Begun, Call, Function, Invocation, Job, Outcome, error_body};
+use super::settings::{ACCOUNT_ID, REGION, Settings};
+use crate::serving::stop::Stop;
 
 /// How long a function may take to start.
 const INIT_PATIENCE: Duration = Duration::from_secs(10);

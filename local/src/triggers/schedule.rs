@@ -6,8 +6,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use uuid::Uuid;
 
 use crate::events::{self, Time};
-use crate::host::Host;
-use crate::stop::Stop;
+use crate::host::dispatch::Host;
+use crate::serving::stop::Stop;
 
 /// The function.
 const FUNCTION: &str = "reaper";

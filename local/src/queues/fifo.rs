@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use crate::queue::{BATCH_MAX_BYTES, DEAD_MAX, Declaration, Message, Ordered, QUEUE_MAX_BYTES};
+use super::standard::{BATCH_MAX_BYTES, DEAD_MAX, Declaration, Message, Ordered, QUEUE_MAX_BYTES};
 
 /// For how long a message is known.
 const KNOWN_MILLIS: u64 = 300_000;

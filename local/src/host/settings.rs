@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use shared::config::variable;
 
-use crate::args::Variable;
-use crate::queue::{FANOUT, LATER, WEBHOOKS};
-use crate::stop::Stop;
+use crate::command_line::args::Variable;
+use crate::queues::standard::{FANOUT, LATER, WEBHOOKS};
+use crate::serving::stop::Stop;
 
 /// The region of everything.
 pub const REGION: &str = "us-east-1";

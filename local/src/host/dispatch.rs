@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use crate::environment;
-use crate::function::{Begun, Bounds, Call, Function, Job, Outcome, Placed, error_body};
-use crate::settings::{Settings, is_streaming, timeout};
+use super::environment;
+use super::function::{Begun, Bounds, Call, Function, Job, Outcome, Placed, error_body};
+use super::settings::{Settings, is_streaming, timeout};
 
 /// Invocations of a function that may wait for an environment; on AWS there would be more of those.
 const WAITING_MAX: usize = 1_024;

@@ -18,11 +18,11 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use uuid::Uuid;
 
-use crate::connections::{Handle, Outgoing, Peer};
+use super::connections::{Handle, Outgoing, Peer};
+use super::state::Gateway;
 use crate::events::{ConnectionContext, Time};
-use crate::faults::Invocation;
-use crate::function::Outcome;
-use crate::gateway::Gateway;
+use crate::faults::rules::Invocation;
+use crate::host::function::Outcome;
 
 /// API Gateway's limits.
 const MESSAGE_MAX_BYTES: usize = 131_072;

@@ -13,9 +13,10 @@ use http::{Request, StatusCode, request};
 use serde_json::json;
 use tokio::net::TcpListener;
 
+use super::state::Gateway;
+use super::{function_url, http_api, upgrade};
 use crate::events::Route;
-use crate::gateway::Gateway;
-use crate::{function_url, http_api, serve, upgrade};
+use crate::serving::listening;
 
 /// Lambda's limit for a synchronous event, nearly all of it body.
 const BODY_MAX_BYTES: usize = 6 * 1_024 * 1_024;
@@ -79,11 +80,11 @@ fn url(function: &'static str) -> MethodRouter<Gateway> {
 }
 
 async fn ready() -> Response {
-    serve::json(StatusCode::OK, &json!({ "ready": true }))
+    listening::json(StatusCode::OK, &json!({ "ready": true }))
 }
 
 async fn nowhere() -> Response {
-    serve::message(StatusCode::NOT_FOUND, "Not Found")
+    listening::message(StatusCode::NOT_FOUND, "Not Found")
 }
 
 /// The functions that the HTTP API calls, each with the method and the path.
@@ -150,5 +151,5 @@ fn router(gateway: Gateway) -> Router {
 
 /// Answers the public until the system stops.
 pub(crate) async fn serve(listener: TcpListener, gateway: Gateway) {
-    serve::serve(listener, gateway.stop.clone(), router(gateway)).await;
+    listening::serve(listener, gateway.stop.clone(), router(gateway)).await;
 }
