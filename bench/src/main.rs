@@ -5,18 +5,59 @@
 //! | [`delivery`] | what a delivered message costs, by our path and by others: a sink, whose work is not counted, and one publisher after another, whose work and memory are |
 //! | [`crowd`] | how long a publication takes to thousands of real sockets |
 //! | [`growth`] | what a publication costs with one recipient to 100,000, and a model of a million on AWS |
-//! | [`growth::Threshold`] | from how many subscribers on the queue is the better way |
+//! | [`growth::threshold`] | from how many subscribers on the queue is the better way |
 //! | [`day`] | what a day costs on AWS: operations counted, times prices |
 //!
 //! All but the first start the real system beside themselves ([`system`]).
 
-mod crowd;
-mod day;
-mod delivery;
-mod growth;
-mod load;
-mod publish;
-mod report;
+/// How long a publication takes to thousands of sockets.
+mod crowd {
+    pub(crate) mod benchmark;
+    mod sockets;
+}
+/// What a day costs on AWS.
+mod day {
+    pub(crate) mod benchmark;
+    mod client;
+    mod count;
+    mod month;
+    mod peers;
+    mod prices;
+    mod report;
+    mod script;
+    mod secrets;
+    mod used;
+}
+/// What a delivered message costs.
+mod delivery {
+    pub(crate) mod benchmark;
+    mod floor;
+    pub(crate) mod load;
+    mod ours;
+    mod report;
+    mod sdk;
+    mod signer;
+    pub(crate) mod ways;
+}
+/// What a publication costs as its channel grows.
+mod growth {
+    pub(crate) mod benchmark;
+    mod fit;
+    mod measure;
+    /// A publication to a large channel on AWS, calculated and played through.
+    mod model {
+        mod bucket;
+        mod chance;
+        pub(super) mod forecast;
+        pub(super) mod prediction;
+        mod simulation;
+    }
+    mod plot;
+    mod report;
+    mod subscribers;
+    mod system;
+    pub(crate) mod threshold;
+}
 mod sink;
 mod system;
 
@@ -24,12 +65,13 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::crowd::Crowd;
-use crate::day::DayOf;
-use crate::delivery::Delivery;
-use crate::growth::{Growth, Threshold};
-use crate::load::Load;
-use crate::publish::Way;
+use crate::crowd::benchmark::Crowd;
+use crate::day::benchmark::DayOf;
+use crate::delivery::benchmark::Delivery;
+use crate::delivery::load::Load;
+use crate::delivery::ways::{self, Way};
+use crate::growth::benchmark::Growth;
+use crate::growth::threshold::Threshold;
 use crate::sink::Sink;
 
 /// What went wrong, for whoever runs it.
@@ -72,7 +114,7 @@ fn main() -> ExitCode {
         What::Day(day) => day.run(),
         What::Delivery(delivery) => delivery.run(),
         What::Growth(growth) => growth.run(),
-        What::Publish { way, load } => publish::run(way, &load),
+        What::Publish { way, load } => ways::run(way, &load),
         What::Sink(sink) => sink.run(),
         What::Threshold(threshold) => threshold.run(),
     };

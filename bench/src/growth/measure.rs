@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::model::{PER_SHARD, wide};
+use super::model::prediction::{PER_SHARD, wide};
 use super::subscribers::rows;
 use super::system::{Asked, Purpose, System, Way};
 use crate::Problem;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::fit::Line;
 use super::measure::{Counted, Timed};
-use super::model::{micros, wide};
+use super::model::prediction::{micros, wide};
 use super::plot::{Curve, Panel, svg};
 
 /// All that was measured.

@@ -5,7 +5,7 @@ use shared::schema::{OCCUPIED_SHARD, PARTITION_KEY, SORT_KEY, TTL};
 use shared::shard;
 use shared::socket_id::ConnectionId;
 
-use crate::load::connection_id;
+use crate::delivery::load::connection_id;
 use crate::system::APP_ID;
 
 /// Unix seconds at which the rows expire: not while this runs.

@@ -248,7 +248,7 @@ impl System {
                 other => return Err(format!("a function asks for {other}").into()),
             }
         }
-        asked.messages = super::model::wide(self.delivered.load(Ordering::Relaxed));
+        asked.messages = super::model::prediction::wide(self.delivered.load(Ordering::Relaxed));
         Ok(asked)
     }
 

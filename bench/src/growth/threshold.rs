@@ -10,7 +10,7 @@ use clap::Args;
 use shared::limits::{FANOUT_CONCURRENCY_DEFAULT, POSTS_PER_SECOND_DEFAULT};
 
 use super::measure::{Sink, channel, median, sink, start};
-use super::model::wide;
+use super::model::prediction::wide;
 use super::system::{Purpose, Way};
 use crate::Problem;
 

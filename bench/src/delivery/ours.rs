@@ -5,8 +5,8 @@ use shared::aws::connections::{Connections, Payload, Posted};
 use shared::config::{Config, variable};
 use shared::socket_id::ConnectionId;
 
+use super::load::{KEY_ID, Load, REGION, SECRET, Taken, connection_id, frame, session_token};
 use crate::Problem;
-use crate::load::{KEY_ID, Load, REGION, SECRET, Taken, connection_id, frame, session_token};
 
 /// What the app of the configuration is; nothing is asked of it.
 const APPS: &str = r#"[{"id":"1","key":"key","secret":"secret"}]"#;

@@ -2,13 +2,13 @@
 
 use shared::limits::FANOUT_PATIENCE;
 
-use super::model::{
+use super::prediction::{
     Account, Coming, HAND_OVER, Latency, PER_SHARD, POST, Prediction, SEND, TABLE, Workers, needed,
     predict, quota_for,
 };
-use super::report::{grouped, push, significant};
-use super::simulate::{Outcome, simulate};
-use super::subscribers::in_shards;
+use super::simulation::{Outcome, simulate};
+use crate::growth::report::{grouped, push, significant};
+use crate::growth::subscribers::in_shards;
 
 /// The chance of the simulation.
 const SEED: u64 = 1;
@@ -133,7 +133,7 @@ fn quick_rows(recipients: u64) -> Vec<Row> {
 }
 
 /// All of it.
-pub(super) fn text() -> String {
+pub(crate) fn text() -> String {
     let rows = rows();
     let mut text = "## A model of AWS\n\n".to_owned();
     push(

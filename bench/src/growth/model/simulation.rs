@@ -15,7 +15,9 @@ use shared::pace::Pace;
 
 use super::bucket::Bucket;
 use super::chance::Chance;
-use super::model::{Account, HAND_OVER, POST, SEND, SENDS_AT_ONCE, TABLE, Workers, micros, wide};
+use super::prediction::{
+    Account, HAND_OVER, POST, SEND, SENDS_AT_ONCE, TABLE, Workers, micros, wide,
+};
 
 /// How long a message that was taken is hidden, done or not (the template's `VisibilityTimeout`).
 const VISIBILITY_MICROS: u64 = 60_000_000;
@@ -342,9 +344,9 @@ impl Simulation {
 
 #[cfg(test)]
 mod tests {
-    use super::super::model::{Coming, PER_SHARD, needed, predict, quota_for};
-    use super::super::subscribers::in_shards;
+    use super::super::prediction::{Coming, PER_SHARD, needed, predict, quota_for};
     use super::*;
+    use crate::growth::subscribers::in_shards;
 
     const SEED: u64 = 1;
     /// How far the model may be off, as a part of what is simulated.

@@ -2,8 +2,6 @@
 //! the day's key and the body's hash at hand; one write, and one read up to the answer's end.
 //! It repeats nothing, bounds no time and trusts its input: a measure, and no delivery path.
 
-mod signer;
-
 use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,9 +15,9 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use self::signer::Signer;
+use super::load::{Load, Taken, connection_id, frame};
+use super::signer::Signer;
 use crate::Problem;
-use crate::load::{Load, Taken, connection_id, frame};
 use crate::sink::content_length;
 
 /// Bytes of an answer, at most.

@@ -1,8 +1,6 @@
 //! Real sockets by the thousand on `local`: how long a publication takes to reach the last of those on one channel,
 //! and what as many channels cost with one each.
 
-mod sockets;
-
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,7 +9,7 @@ use clap::Args;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::json;
 
-use self::sockets::{Received, Socket};
+use super::sockets::{Received, Socket};
 use crate::Problem;
 use crate::system::{self, APP_ID, LOCAL, System};
 

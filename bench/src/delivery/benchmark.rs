@@ -7,17 +7,17 @@ use std::process::{Child, Command, Stdio};
 
 use clap::{Args, ValueEnum as _};
 
+use super::load::{KEY_ID, Load, REGION, SECRET, Taken, frame, session_token};
+use super::report::{Publisher, Report, Setting};
+use super::ways::Way;
 use crate::Problem;
-use crate::load::{KEY_ID, Load, REGION, SECRET, Taken, frame, session_token};
-use crate::publish::Way;
-use crate::report::{Publisher, Report, Setting};
 
 /// Posts before the measured ones.
 const WARM_UP: usize = 2_000;
 /// The publisher for Node.
 const NODE_SOURCES: [(&str, &str); 2] = [
-    ("package.json", include_str!("../node/package.json")),
-    ("publish.mjs", include_str!("../node/publish.mjs")),
+    ("package.json", include_str!("../../node/package.json")),
+    ("publish.mjs", include_str!("../../node/publish.mjs")),
 ];
 
 /// The benchmark of deliveries.

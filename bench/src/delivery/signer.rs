@@ -8,7 +8,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::Uri;
 use sha2::{Digest as _, Sha256};
 
-use crate::load::{KEY_ID, REGION, SECRET, session_token};
+use super::load::{KEY_ID, REGION, SECRET, session_token};
 
 const NAMES: &str = "host;x-amz-date;x-amz-security-token";
 
@@ -133,7 +133,7 @@ mod tests {
     use aws_sigv4::sign::v4;
 
     use super::*;
-    use crate::load::{connection_id, frame};
+    use crate::delivery::load::{connection_id, frame};
 
     #[test]
     fn a_post_is_signed_as_the_aws_crate_signs_it() {

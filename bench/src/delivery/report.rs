@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::load::Taken;
-use crate::publish::Way;
+use super::load::Taken;
+use super::ways::Way;
 
 /// What is published to, and by how many posts at once.
 #[derive(Clone, Copy, PartialEq, Eq)]

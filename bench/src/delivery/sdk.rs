@@ -7,8 +7,8 @@ use aws_sdk_apigatewaymanagement::primitives::Blob;
 use aws_smithy_http_client::{Builder, tls};
 use futures_util::{StreamExt as _, stream};
 
+use super::load::{KEY_ID, Load, REGION, SECRET, Taken, connection_id, frame, session_token};
 use crate::Problem;
-use crate::load::{KEY_ID, Load, REGION, SECRET, Taken, connection_id, frame, session_token};
 
 pub(super) async fn publish(load: &Load) -> Result<Taken, Problem> {
     // The default client but for its primitives, which the workspace has from ring.

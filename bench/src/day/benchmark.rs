@@ -9,23 +9,14 @@
 //! | [`used`], [`prices`], [`month`], [`peers`] | pure: units, dollars, a month's, others' |
 //! | [`report`] | the tables |
 
-mod client;
-mod count;
-mod month;
-mod peers;
-mod prices;
-mod report;
-mod script;
-mod secrets;
-mod used;
-
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use self::count::Counted;
-use self::report::Report;
-use self::script::{READING_SECS, Size};
-use self::secrets::Secrets;
+use super::count::Counted;
+use super::report::Report;
+use super::script;
+use super::script::{READING_SECS, Size};
+use super::secrets::Secrets;
 use crate::{Problem, system};
 
 /// Subscribers of one shard, and of a channel that needs no queue: as the template has it.

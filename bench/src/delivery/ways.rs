@@ -1,12 +1,9 @@
 //! The ways to publish that are compared, each in a process of its own.
 
-mod floor;
-mod ours;
-mod sdk;
-
 use clap::ValueEnum;
 
-use crate::load::{Load, Taken};
+use super::load::{Load, Taken};
+use super::{floor, ours, sdk};
 use crate::{Problem, runtime};
 
 /// A way to publish.

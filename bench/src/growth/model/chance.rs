@@ -1,6 +1,6 @@
 //! Chance that can be had again.
 
-use super::model::{Latency, micros, wide};
+use super::prediction::{Latency, micros, wide};
 
 /// Chance, by `SplitMix64`.
 pub(crate) struct Chance(u64);

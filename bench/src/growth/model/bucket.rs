@@ -1,6 +1,6 @@
 //! What API Gateway takes from an account.
 
-use super::model::{Account, wide};
+use super::prediction::{Account, wide};
 
 /// API Gateway's tokens.
 pub(crate) struct Bucket {

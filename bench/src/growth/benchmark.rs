@@ -6,26 +6,13 @@
 //! processes. Requests are counted by the proxy that `local --faults` puts between the functions and
 //! the table, in a system of its own, since it costs time.
 
-mod bucket;
-mod chance;
-mod fit;
-mod forecast;
-mod measure;
-mod model;
-mod plot;
-mod report;
-mod simulate;
-mod subscribers;
-mod system;
-mod threshold;
-
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 
-use self::report::Report;
-pub(crate) use self::threshold::Threshold;
+use super::report::Report;
+use super::{measure, model::forecast};
 use crate::Problem;
 
 /// The recipients of the channels that are published to.
