@@ -3,25 +3,25 @@
 
 mod faults;
 mod http;
-mod receiver;
-mod secrets;
+mod secrets_manager;
 mod session;
 mod socket;
 mod stream;
 mod system;
 mod table;
+mod webhook_receiver;
 
 pub use faults::{Faults, Made};
 pub use http::{
     App, Reply, body_digest, hmac_hex, now_secs, signed_query, signed_query_as, signed_query_with,
 };
-pub use receiver::{Answers, Receiver, Told};
-pub use secrets::SecretsManager;
+pub use secrets_manager::SecretsManager;
 pub use session::Session;
 pub use socket::{Socket, inner};
 pub use stream::Stream;
 pub use system::{System, binary, target, workspace};
 pub use table::Table;
+pub use webhook_receiver::{Answers, Receiver, Told};
 
 use std::time::Duration;
 

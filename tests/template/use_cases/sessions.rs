@@ -3,7 +3,7 @@
 use serde_json::json;
 use tests::{Session, System};
 
-use crate::everything::{event, live};
+use super::everything::{event, live};
 
 /// Has a session take the place of what the token in a socket's path has admitted before.
 pub(crate) async fn displace(system: &System, path: &str) {

@@ -1,17 +1,14 @@
 //! The template, against what the functions really do and what the local host really allows them.
 
-#[path = "template/everything.rs"]
-mod everything;
-#[path = "template/given.rs"]
-mod given;
-#[path = "template/large.rs"]
-mod large;
-#[path = "template/mappings.rs"]
-mod mappings;
-#[path = "template/queued.rs"]
-mod queued;
-#[path = "template/sessions.rs"]
-mod sessions;
+mod queues;
+mod variables;
+/// What each function is made to do.
+mod use_cases {
+    pub(crate) mod everything;
+    pub(crate) mod large;
+    pub(crate) mod queued;
+    pub(crate) mod sessions;
+}
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -27,10 +24,10 @@ use shared::schema::{
 use tests::{Made, System, workspace};
 use yaml_rust2::{Yaml, YamlLoader};
 
-use crate::everything::everything;
-use crate::large::everything_large;
-use crate::mappings::queues_agree;
-use crate::queued::{everything_counted, everything_told};
+use crate::queues::queues_agree;
+use crate::use_cases::everything::everything;
+use crate::use_cases::large::everything_large;
+use crate::use_cases::queued::{everything_counted, everything_told};
 
 /// How long a stream lasts, unless it is said otherwise.
 const STREAM_LIFE: Duration = Duration::from_secs(STREAM_LIFE_SECS);

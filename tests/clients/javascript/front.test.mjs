@@ -8,7 +8,7 @@ import vm from "node:vm";
 const base = process.env.BASE;
 
 function code() {
-  const lines = readFileSync(new URL("../../template.yaml", import.meta.url), "utf8").split("\n");
+  const lines = readFileSync(new URL("../../../template.yaml", import.meta.url), "utf8").split("\n");
   const from = lines.findIndex((line) => line.trim() === "FunctionCode: |");
   assert.ok(from > 0, "the template has the function");
   const indent = lines[from].search(/\S/);

@@ -13,9 +13,9 @@ import { server, within } from "./support.mjs";
 const base = new URL(process.env.BASE);
 const streams = (origin = base.origin) => `${origin}/stream/local-key`;
 const FILES = {
-  "/page.html": "../../progress/examples/page.html",
+  "/page.html": "../../../progress/examples/page.html",
   "/pusher.js": "node_modules/pusher-js/dist/web/pusher.js",
-  "/resume.js": "../../resume/index.js",
+  "/resume.js": "../../../resume/index.js",
 };
 
 let browser, pages, origin;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tests::{PATIENCE, Session, Socket, Stream, System};
 
-use crate::queued::come_and_go;
-use crate::sessions::{displace, over_http};
+use super::queued::come_and_go;
+use super::sessions::{displace, over_http};
 
 pub(crate) fn event(channel: &str) -> Value {
     json!({"name": "e", "channel": channel, "data": ""})

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tests::System;
 
-use crate::asking::{CHANNELS, asked, channel};
+use super::endpoints::{CHANNELS, asked, channel};
 
 /// The item of a channel of the default app, as its first subscriber leaves it.
 fn item(name: &str, occupied: bool) -> Value {

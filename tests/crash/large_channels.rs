@@ -6,7 +6,7 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 use tests::{PATIENCE, Socket};
 
-use crate::repeating::overdue;
+use crate::idempotency::overdue;
 use crate::stage::Stage;
 
 const EVENTS: &str = "/apps/1001/events";

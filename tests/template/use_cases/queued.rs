@@ -3,8 +3,8 @@
 use serde_json::json;
 use tests::{PATIENCE, Socket, System};
 
-use crate::everything::{event, presence, reap, watching};
-use crate::sessions::displace;
+use super::everything::{event, presence, reap, watching};
+use super::sessions::displace;
 
 /// Has each function find somebody gone from a channel whose others are told how many are left.
 pub(crate) async fn everything_counted(system: &System) {

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { afterEach, test } from "node:test";
-import { resume } from "../../resume/index.js";
+import { resume } from "../../../resume/index.js";
 import { client, closeAll, collect, joined, next, server, state, token, within } from "./support.mjs";
 
 const SUBSCRIBED = "pusher_internal:subscription_succeeded";
