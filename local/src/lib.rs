@@ -1,59 +1,31 @@
-//! The whole system on one machine: a gateway that plays CloudFront and API Gateway, a host that
-//! runs the real function binaries over the Lambda Runtime API, and an embedded DynamoDB.
+//! The whole system on one machine: the real functions, and around them what AWS would be. AWS's
+//! limits are enforced: what fails on AWS fails here. A folder uses only those listed before it.
 //!
-//! Limits are enforced rather than forgiven: what fails on AWS fails here.
+//! | folder | what it is |
+//! | --- | --- |
+//! | [`account`], [`time`] | the account and the region that all names contain; points in time |
+//! | [`command_line`] | the arguments, and the text that is printed at the start |
+//! | [`serving`] | what every server here shares: listening, answering, stopping |
+//! | [`table`] | DynamoDB, embedded |
+//! | [`queues`] | SQS: the queues, and the API through which functions send to them |
+//! | [`events`] | the JSON that functions are invoked with, and the JSON that they return |
+//! | [`host`] | Lambda: the function processes, the Runtime API, the Invoke API |
+//! | [`faults`] | the proxy between the functions and AWS, which fails requests by rules |
+//! | [`gateway`] | CloudFront and API Gateway: the public port, sockets, `@connections` |
+//! | [`internal_port`] | the port of `@connections`, the Invoke API and SQS |
+//! | [`triggers`] | what invokes functions without a client: queues and the schedule |
+//! | [`system`] | starts and stops all of the above |
 
-/// The command line, and what is printed at the start.
-pub mod command_line {
-    pub mod args;
-    pub mod banner;
-}
+pub mod account;
+pub mod command_line;
 pub mod events;
-/// What goes wrong on AWS, made to happen here.
-pub mod faults {
-    mod batch;
-    mod call;
-    pub mod in_force;
-    pub mod proxy;
-    pub mod rules;
-}
-/// The public port: CloudFront and API Gateway.
-pub mod gateway {
-    pub mod connections;
-    pub mod function_url;
-    pub mod http_api;
-    pub mod routes;
-    pub mod state;
-    pub mod upgrade;
-    pub mod websocket;
-}
-/// The functions: their processes, and what those speak.
-pub mod host {
-    pub mod binaries;
-    pub mod dispatch;
-    pub mod environment;
-    pub mod function;
-    pub mod runtime_api;
-    pub mod settings;
-}
-pub mod internal;
-/// SQS: the queues, and its API for those who send.
-pub mod queues {
-    pub mod fifo;
-    pub mod live;
-    mod refusal;
-    pub mod sqs;
-    pub mod standard;
-}
-/// What all servers share: listening, answering, and when to end.
-pub mod serving {
-    pub mod listening;
-    pub mod stop;
-}
+pub mod faults;
+pub mod gateway;
+pub mod host;
+pub mod internal_port;
+pub mod queues;
+pub mod serving;
 pub mod system;
 pub mod table;
-/// What invokes a function without a client: a queue's messages, and the schedule.
-pub mod triggers {
-    pub mod mapping;
-    pub mod schedule;
-}
+pub mod time;
+pub mod triggers;

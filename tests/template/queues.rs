@@ -1,7 +1,7 @@
 //! The queues and who takes from them, against what the local host plays.
 
 use local::host::settings::timeout;
-use local::queues::standard::QUEUES;
+use local::queues::declared::QUEUES;
 use yaml_rust2::Yaml;
 
 use crate::{STREAM_LIFE, named, resources};

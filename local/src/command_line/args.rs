@@ -1,18 +1,18 @@
-//! The command line.
+//! The arguments, and what follows from them.
 
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use clap::Parser;
 use shared::app::Apps;
 use shared::limits::{
     CONNECTION_AGE_MAX_SECS, CONNECTION_LIFE_SECS, FANOUT_INLINE_MAX_DEFAULT,
     POSTS_PER_SECOND_DEFAULT, STREAM_LIFE_SECS, SUBSCRIBERS_PER_SHARD_DEFAULT,
     WEBHOOK_PATIENCE_SECS,
 };
+
+use super::apps::{AppArg, Features, apps_in};
+use super::choices::{Disconnects, GreetVia, Variable, WebhooksTo};
 
 /// Runs the whole system on one machine: the real functions behind a gateway, on an embedded
 /// DynamoDB.
@@ -32,11 +32,11 @@ pub struct Args {
     #[arg(long = "app", value_name = "ID:KEY:SECRET")]
     app: Vec<AppArg>,
 
-    /// The apps as the functions' variable holds them, in a file, instead of --app.
+    /// A file with the apps, as the functions' variable APPS has them; instead of --app.
     #[arg(long = "apps", value_name = "FILE", conflicts_with = "app")]
     apps_file: Option<PathBuf>,
 
-    /// Environments a function may run in at once.
+    /// Environments that a function may run in at once.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     pub concurrency: u16,
 
@@ -44,7 +44,7 @@ pub struct Args {
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     pub streams: u16,
 
-    /// Seconds after which a stream ends, and its reader comes back.
+    /// Seconds after which a stream ends. Its reader connects again.
     #[arg(long, value_name = "SECONDS", default_value_t = STREAM_LIFE_SECS, value_parser = clap::value_parser!(u64).range(1..=840))]
     pub stream_life: u64,
 
@@ -52,11 +52,11 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub data: Option<PathBuf>,
 
-    /// What the functions log, as their variable `RUST_LOG` has it.
+    /// What the functions log: the value of their variable `RUST_LOG`.
     #[arg(long, value_name = "FILTER")]
     pub log: Option<String>,
 
-    /// Has the functions print what they count, under this namespace of CloudWatch's.
+    /// Has the functions print metrics, for this namespace of CloudWatch.
     #[arg(long, value_name = "NAMESPACE")]
     pub metrics: Option<String>,
 
@@ -76,12 +76,12 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(0..=86_400))]
     pub reap_every: u64,
 
-    /// Seconds after which the table removes again what has expired.
+    /// Seconds between two deletions of expired rows from the table.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub sweep_every: u64,
 
-    /// Seconds after which it is asked whether a socket on a presence channel is still there, again
-    /// and again; 0 is never.
+    /// Seconds between two checks whether a socket on a presence channel is still open; 0 checks
+    /// never.
     #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=86_400))]
     pub probe: u64,
 
@@ -89,7 +89,7 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = GreetVia::Layer)]
     pub greet_via: GreetVia,
 
-    /// What becomes of `$disconnect`, which API Gateway does not promise.
+    /// Whether the gateway invokes `disconnect`. API Gateway does not promise it.
     #[arg(long, value_enum, default_value_t = Disconnects::Deliver)]
     pub disconnects: Disconnects,
 
@@ -97,12 +97,12 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = WebhooksTo::Any)]
     pub webhooks_to: WebhooksTo,
 
-    /// Seconds for which a webhook is tried again.
+    /// Seconds for which a webhook is retried.
     #[arg(long, value_name = "SECONDS", default_value_t = WEBHOOK_PATIENCE_SECS, value_parser = clap::value_parser!(u64).range(..=86_400))]
     pub webhook_patience: u64,
 
-    /// Subscribers of a channel that whoever publishes delivers to by itself; with more it goes through
-    /// the queue.
+    /// The most subscribers that the publisher delivers to by itself. A channel with more is served
+    /// through the queue.
     #[arg(long, value_name = "SUBSCRIBERS", default_value_t = FANOUT_INLINE_MAX_DEFAULT)]
     pub inline_max: u64,
 
@@ -114,13 +114,13 @@ pub struct Args {
     #[arg(long, value_name = "POSTS", default_value_t = POSTS_PER_SECOND_DEFAULT, value_parser = clap::value_parser!(u64).range(1..))]
     pub posts_per_second: u64,
 
-    /// Puts a proxy between the functions and what they call, which makes requests fail by rules
-    /// and counts them. The table is then slower.
+    /// Puts a proxy between the functions and AWS. It counts requests, and fails them by rules. It
+    /// makes the table slower.
     #[arg(long)]
     pub faults: bool,
 
-    /// A variable of the functions, in place of what they would have; may be given several times.
-    /// Without a value they do not have it.
+    /// A variable of the functions, which replaces the one they would have; may be given several
+    /// times. An empty value counts as none.
     #[arg(long = "env", value_name = "NAME=VALUE")]
     pub env: Vec<Variable>,
 
@@ -132,150 +132,6 @@ pub struct Args {
     /// Runs the function binaries that lie beside this one, without building them first.
     #[arg(long)]
     pub prebuilt: bool,
-}
-
-/// A variable of the functions.
-#[derive(Clone, Debug)]
-pub struct Variable {
-    /// Its name.
-    pub name: String,
-    /// Its value.
-    pub value: String,
-}
-
-impl FromStr for Variable {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once('=') {
-            Some((name, value)) if !name.is_empty() => Ok(Self {
-                name: name.to_owned(),
-                value: value.to_owned(),
-            }),
-            Some(_) | None => Err("NAME=VALUE is expected".to_owned()),
-        }
-    }
-}
-
-/// How `connect` greets a connection.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum GreetVia {
-    /// In the same invocation, after its response.
-    Layer,
-    /// In an asynchronous invocation of itself.
-    Invoke,
-}
-
-impl GreetVia {
-    /// The value of the functions' variable.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Layer => "layer",
-            Self::Invoke => "invoke",
-        }
-    }
-}
-
-/// Where webhooks may be sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum WebhooksTo {
-    /// To public addresses, over TLS: as on AWS.
-    Public,
-    /// Anywhere.
-    Any,
-}
-
-impl WebhooksTo {
-    /// The value of the functions' variable.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Public => "public",
-            Self::Any => "any",
-        }
-    }
-}
-
-/// What becomes of `$disconnect`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Disconnects {
-    /// It comes.
-    Deliver,
-    /// It never does.
-    Drop,
-}
-
-/// An app, as the command line names it. The functions check it; here it is only taken apart.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct AppArg {
-    /// The id.
-    pub id: String,
-    /// The key.
-    pub key: String,
-    /// The secret: a local one, which the banner prints.
-    pub secret: String,
-    /// What is switched on.
-    #[serde(flatten)]
-    pub features: Features,
-}
-
-/// The features of an app that are off unless they are switched on.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Features {
-    client_events: bool,
-    subscription_count: bool,
-    watchlist: bool,
-}
-
-impl Features {
-    /// Every feature: the default app's.
-    pub const ALL: Self = Self {
-        client_events: true,
-        subscription_count: true,
-        watchlist: true,
-    };
-}
-
-impl FromStr for AppArg {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let mut parts = text.splitn(3, ':').map(str::to_owned);
-        match (parts.next(), parts.next(), parts.next()) {
-            (Some(id), Some(key), Some(secret)) => Ok(Self {
-                id,
-                key,
-                secret,
-                features: Features::default(),
-            }),
-            _ => Err("an app is ID:KEY:SECRET".to_owned()),
-        }
-    }
-}
-
-impl AppArg {
-    /// The apps that the functions' variable holds. It may say more of each.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn list(json: &str) -> Result<Vec<Self>, String> {
-        serde_json::from_str(json).map_err(|error| error.to_string())
-    }
-}
-
-/// The apps in a file, on one line.
-fn apps_in(file: &Path, to: WebhooksTo) -> Result<String, String> {
-    let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
-    let apps = Apps::parse(&text)?;
-    if to == WebhooksTo::Public
-        && let Some(id) = apps.with_plain_webhooks().next()
-    {
-        return Err(format!("app {id}: the url of a webhook is not https"));
-    }
-    let apps: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-    Ok(apps.to_string())
 }
 
 impl Args {
@@ -295,8 +151,8 @@ impl Args {
         }
     }
 
-    /// Seconds that a connection's rows count as alive: its greatest age, and as much slack as the
-    /// template gives, but no more than a tenth where the age is short.
+    /// Seconds for which a connection's rows count as alive: the greatest age, and the slack that the
+    /// template gives. Where the age is short, the slack is a tenth of it.
     #[must_use]
     pub fn connection_life_secs(&self) -> u64 {
         let slack = CONNECTION_LIFE_SECS - CONNECTION_AGE_MAX_SECS;
@@ -306,7 +162,7 @@ impl Args {
     /// The apps as the functions' variable holds them.
     ///
     /// # Errors
-    /// What the functions would say of them.
+    /// What the functions would refuse.
     pub fn apps_json(&self) -> Result<String, String> {
         if let Some(file) = &self.apps_file {
             return apps_in(file, self.webhooks_to)
@@ -374,7 +230,7 @@ mod tests {
         assert!(missing.expect_err("refused").contains(path));
         assert!(args(&["--apps", path, "--app", "7:k:s"]).is_err());
 
-        // What the functions know and this does not.
+        // A field that only the functions know.
         let more = r#"[{"id":"7","key":"k","secret":"s","more":{"a":1}}]"#;
         assert_eq!(AppArg::list(more).expect("apps")[0].key, "k");
     }

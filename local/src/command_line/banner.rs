@@ -1,13 +1,13 @@
-//! What is said at the start. The last line says that all is up.
+//! The text that is printed at the start. Its last line says that everything is ready.
 
 use std::io::Write as _;
 
-use super::args::AppArg;
+use super::apps::AppArg;
 
 /// Prints where everything is and how to use it. `base` is `http://{host}:{port}`.
 pub fn print(base: &str, apps: &[AppArg], faults: Option<&str>) {
     let mut out = std::io::stdout().lock();
-    // Nobody reads it: nothing to be done.
+    // An error means that nobody reads it.
     let _ = out.write_all(text(base, apps, faults).as_bytes());
     let _ = out.flush();
 }
@@ -58,7 +58,7 @@ server (npm install pusher):
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command_line::args::Features;
+    use crate::command_line::apps::Features;
 
     #[test]
     fn the_last_line_says_where_it_is_ready() {

@@ -1,16 +1,13 @@
-//! What goes wrong on AWS, made to happen here: a proxy between the functions and what they call,
-//! and the rules that say which request meets which fault. It works on the wire; the functions
-//! know nothing of it. The gateway goes by the rules, too, when it invokes a function.
-//!
-//! Rules are set, and the requests that were made are read, over HTTP: see [`proxy`].
+//! The rules: which request meets which fault. Values only: nothing here sends, waits or fails.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use serde::{Deserialize, Serialize};
 
-/// What the gateway invokes functions for. Only a rule that names it is about it.
+/// The events of a socket, for which the gateway invokes a function. A rule must name one to match
+/// it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Invocation {
+pub enum SocketEvent {
     /// `$connect`.
     Connect,
     /// `$default`.
@@ -19,7 +16,7 @@ pub enum Invocation {
     Disconnect,
 }
 
-impl Invocation {
+impl SocketEvent {
     const ALL: [Self; 3] = [Self::Connect, Self::Message, Self::Disconnect];
 
     /// Its name in a rule.
@@ -153,7 +150,7 @@ impl Rule {
     pub fn list(json: &[u8]) -> Result<Vec<Self>, String> {
         let rules: Vec<Self> = serde_json::from_slice(json).map_err(|error| error.to_string())?;
         let possible = |rule: &Self| {
-            let of_gateway = rule.operation.as_deref().is_some_and(Invocation::named);
+            let of_gateway = rule.operation.as_deref().is_some_and(SocketEvent::named);
             !of_gateway || matches!(rule.fault, Fault::Drop | Fault::Hold)
         };
         if rules.iter().all(possible) {
@@ -167,7 +164,7 @@ impl Rule {
         let is = |wanted: &Option<String>, what: &dyn Fn(&str) -> bool| {
             wanted.as_deref().is_none_or(what)
         };
-        if self.operation.is_none() && Invocation::named(request.operation) {
+        if self.operation.is_none() && SocketEvent::named(request.operation) {
             return false;
         }
         is(&self.function, &|function| function == request.function)

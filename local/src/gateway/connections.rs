@@ -1,5 +1,5 @@
-//! The open sockets, and what `@connections` does to one. A socket is here from the moment its
-//! upgrade is done: until then a post finds nothing.
+//! The open sockets, and how a post or a close reaches one. A socket is listed once its upgrade is
+//! done: until then a post finds nothing.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

@@ -1,5 +1,5 @@
-//! Function URLs whose responses come bit by bit: a request becomes an event, and what the function
-//! sends goes to the client as it comes.
+//! Function URLs with streamed responses: a request becomes an event, and each chunk from the
+//! function goes to the client at once.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -14,9 +14,10 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::state::Gateway;
-use crate::events::{self, HttpContext, Time};
-use crate::host::function::{Begun, Broken, Chunk, Outcome};
-use crate::serving::listening::message;
+use crate::events::http::{self as http_event, HttpContext};
+use crate::host::invocation::{Broken, Chunk, FunctionResponse, Outcome};
+use crate::serving::responses::message;
+use crate::time::Time;
 
 /// What stands between the prelude and the body.
 const DELIMITER: [u8; 8] = [0; 8];
@@ -63,16 +64,16 @@ pub(crate) async fn call(
         domain: &gateway.domain,
         source_ip: &peer.ip().to_string(),
     };
-    let event = events::http(&context, &parts, &body).to_string();
+    let event = http_event::event(&context, &parts, &body).to_string();
     match gateway.host.begin(function, event.into()).await {
-        Begun::Stream(chunks) => answer(chunks)
+        FunctionResponse::Stream(chunks) => answer(chunks)
             .await
             .unwrap_or_else(|| message(StatusCode::BAD_GATEWAY, "Internal Server Error")),
-        Begun::Whole(Outcome::Throttled) => {
+        FunctionResponse::Whole(Outcome::Throttled) => {
             message(StatusCode::TOO_MANY_REQUESTS, "Rate Exceeded.")
         }
         // What is no stream has no prelude.
-        Begun::Whole(Outcome::Answered(_) | Outcome::Failed(_)) => {
+        FunctionResponse::Whole(Outcome::Answered(_) | Outcome::Failed(_)) => {
             message(StatusCode::BAD_GATEWAY, "Internal Server Error")
         }
     }

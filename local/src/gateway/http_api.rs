@@ -1,4 +1,4 @@
-//! The HTTP API: a request becomes an event, and a function's response an answer.
+//! The HTTP API: turns a request into an event, and the function's response into an HTTP response.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,9 +10,10 @@ use http::{StatusCode, request};
 use uuid::Uuid;
 
 use super::state::Gateway;
-use crate::events::{self, HttpContext, HttpResponse, Route, Time};
-use crate::host::function::Outcome;
-use crate::serving::listening::message;
+use crate::events::http::{self as http_event, HttpContext, HttpResponse, Route};
+use crate::host::invocation::Outcome;
+use crate::serving::responses::message;
+use crate::time::Time;
 
 /// The HTTP API's limit for a function's answer.
 const INTEGRATION_PATIENCE: Duration = Duration::from_secs(30);
@@ -39,7 +40,7 @@ pub(crate) async fn call(
         domain: &gateway.domain,
         source_ip: &peer.ip().to_string(),
     };
-    let event = events::http(&context, &parts, &body).to_string();
+    let event = http_event::event(&context, &parts, &body).to_string();
     let called = gateway.host.invoke(route.function, event.into());
     match tokio::time::timeout(INTEGRATION_PATIENCE, called).await {
         Ok(Outcome::Answered(response)) => answer(&response),

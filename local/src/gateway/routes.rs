@@ -1,4 +1,4 @@
-//! The public port: what CloudFront's function and API Gateway's routes do with a path.
+//! The public port: where CloudFront's function and API Gateway's routes send each path.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -15,8 +15,8 @@ use tokio::net::TcpListener;
 
 use super::state::Gateway;
 use super::{function_url, http_api, upgrade};
-use crate::events::Route;
-use crate::serving::listening;
+use crate::events::http::Route;
+use crate::serving::{listening, responses};
 
 /// Lambda's limit for a synchronous event, nearly all of it body.
 const BODY_MAX_BYTES: usize = 6 * 1_024 * 1_024;
@@ -80,11 +80,11 @@ fn url(function: &'static str) -> MethodRouter<Gateway> {
 }
 
 async fn ready() -> Response {
-    listening::json(StatusCode::OK, &json!({ "ready": true }))
+    responses::json(StatusCode::OK, &json!({ "ready": true }))
 }
 
 async fn nowhere() -> Response {
-    listening::message(StatusCode::NOT_FOUND, "Not Found")
+    responses::message(StatusCode::NOT_FOUND, "Not Found")
 }
 
 /// The functions that the HTTP API calls, each with the method and the path.

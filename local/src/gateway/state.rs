@@ -1,4 +1,5 @@
-//! The gateway: what every request to the public port works with.
+//! The state that every request to the public port shares, and how a socket's event invokes a
+//! function.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,12 +8,12 @@ use serde_json::Value;
 
 use super::connections::Connections;
 use crate::faults::in_force::InForce;
-use crate::faults::rules::Invocation;
+use crate::faults::rules::SocketEvent;
 use crate::host::dispatch::Host;
-use crate::host::function::Outcome;
+use crate::host::invocation::Outcome;
 use crate::serving::stop::Stop;
 
-/// How long a socket lives.
+/// How long a socket may live.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Without traffic.
@@ -30,7 +31,7 @@ pub struct Gateway {
     pub connections: Arc<Connections>,
     /// How long a socket lives.
     pub limits: Limits,
-    /// Whether anybody learns of its end.
+    /// Whether `disconnect` is invoked when a socket ends.
     pub disconnects: bool,
     /// The faults that its invocations may meet.
     pub faults: Option<InForce>,
@@ -44,7 +45,7 @@ impl Gateway {
     /// Invokes `connect` or `message` for a connection. `None`: a fault has swallowed it.
     pub(crate) async fn invoke(
         &self,
-        invocation: Invocation,
+        invocation: SocketEvent,
         connection: &str,
         event: &Value,
     ) -> Option<Outcome> {
@@ -58,7 +59,7 @@ impl Gateway {
 
     /// Invokes `disconnect` for a connection: nobody waits for the answer.
     pub(crate) async fn disconnect(&self, connection: &str, event: &Value) {
-        let invocation = Invocation::Disconnect;
+        let invocation = SocketEvent::Disconnect;
         let event = event.to_string();
         if self.disconnects && self.admits(invocation, connection, &event).await {
             let function = invocation.function();
@@ -67,7 +68,7 @@ impl Gateway {
     }
 
     /// Whether an invocation is to happen, as soon as nothing holds it.
-    async fn admits(&self, invocation: Invocation, connection: &str, event: &str) -> bool {
+    async fn admits(&self, invocation: SocketEvent, connection: &str, event: &str) -> bool {
         let Some(faults) = &self.faults else {
             return true;
         };

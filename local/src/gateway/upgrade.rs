@@ -16,10 +16,12 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use super::connections;
 use super::state::Gateway;
 use super::websocket::{self, request_id};
-use crate::events::{ConnectionContext, Time, header};
-use crate::faults::rules::Invocation;
-use crate::host::function::Outcome;
-use crate::serving::listening::{empty, message};
+use crate::events::headers::header;
+use crate::events::websocket::ConnectionContext;
+use crate::faults::rules::SocketEvent;
+use crate::host::invocation::Outcome;
+use crate::serving::responses::{empty, message};
+use crate::time::Time;
 
 /// The stage in the events.
 const STAGE: &str = "live";
@@ -91,7 +93,7 @@ async fn admit(
         key,
         upgraded,
     } = client;
-    let invoked = gateway.invoke(Invocation::Connect, &context.id, &event);
+    let invoked = gateway.invoke(SocketEvent::Connect, &context.id, &event);
     tokio::pin!(invoked);
     let outcome = tokio::select! {
         outcome = &mut invoked => outcome,

@@ -20,9 +20,10 @@ use uuid::Uuid;
 
 use super::connections::{Handle, Outgoing, Peer};
 use super::state::Gateway;
-use crate::events::{ConnectionContext, Time};
-use crate::faults::rules::Invocation;
-use crate::host::function::Outcome;
+use crate::events::websocket::ConnectionContext;
+use crate::faults::rules::SocketEvent;
+use crate::host::invocation::Outcome;
+use crate::time::Time;
 
 /// API Gateway's limits.
 const MESSAGE_MAX_BYTES: usize = 131_072;
@@ -182,7 +183,7 @@ async fn read(
 async fn deliver(gateway: &Gateway, context: &ConnectionContext, at: Time, text: &str) {
     let request_id = request_id();
     let event = context.message(&request_id, at, text);
-    let invoked = gateway.invoke(Invocation::Message, &context.id, &event);
+    let invoked = gateway.invoke(SocketEvent::Message, &context.id, &event);
     let said = match invoked.await {
         Some(Outcome::Answered(_)) | None => return,
         Some(Outcome::Failed(_)) => "Internal server error",

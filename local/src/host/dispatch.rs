@@ -1,5 +1,5 @@
-//! The functions: each in up to so many environments, one invocation at a time in each, started
-//! on demand and kept warm.
+//! All functions: finds an environment for each invocation, and starts one if need be. Environments
+//! stay warm, and each runs one invocation at a time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,8 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::environment;
-use super::function::{Begun, Bounds, Call, Function, Job, Outcome, Placed, error_body};
+use super::function::{Bounds, Function, Placed};
+use super::invocation::{FunctionResponse, Job, Outcome, RuntimeCall, error_body};
 use super::settings::{Settings, is_streaming, timeout};
 
 /// Invocations of a function that may wait for an environment; on AWS there would be more of those.
@@ -26,7 +27,7 @@ pub struct Host(Arc<Inner>);
 struct Inner {
     functions: HashMap<&'static str, Arc<Function>>,
     /// Where the calls of a running environment go, by its id.
-    environments: Mutex<HashMap<String, mpsc::Sender<Call>>>,
+    environments: Mutex<HashMap<String, mpsc::Sender<RuntimeCall>>>,
     settings: Settings,
 }
 
@@ -80,8 +81,8 @@ impl Host {
     /// Runs a function and waits for all of its response. A function that does not exist fails.
     pub async fn invoke(&self, function: &str, payload: Bytes) -> Outcome {
         let mut chunks = match self.begin(function, payload).await {
-            Begun::Whole(outcome) => return outcome,
-            Begun::Stream(chunks) => chunks,
+            FunctionResponse::Whole(outcome) => return outcome,
+            FunctionResponse::Stream(chunks) => chunks,
         };
         let mut whole = Vec::new();
         while let Some(chunk) = chunks.recv().await {
@@ -97,9 +98,9 @@ impl Host {
     }
 
     /// Runs a function and waits for the beginning of its response.
-    pub async fn begin(&self, function: &str, payload: Bytes) -> Begun {
+    pub async fn begin(&self, function: &str, payload: Bytes) -> FunctionResponse {
         let Some(function) = self.0.functions.get(function) else {
-            return Begun::Whole(Outcome::Failed(error_body(
+            return FunctionResponse::Whole(Outcome::Failed(error_body(
                 "ResourceNotFoundException",
                 "there is no such function",
             )));
@@ -111,10 +112,10 @@ impl Host {
             reply,
         };
         if !self.dispatch(function, job) {
-            return Begun::Whole(Outcome::Throttled);
+            return FunctionResponse::Whole(Outcome::Throttled);
         }
         // Without an answer the system is stopping.
-        let stopping = |_| Begun::Whole(Outcome::Throttled);
+        let stopping = |_| FunctionResponse::Whole(Outcome::Throttled);
         answered.await.unwrap_or_else(stopping)
     }
 
@@ -155,7 +156,7 @@ impl Host {
 
     /// Where an environment's calls go.
     #[must_use]
-    pub fn calls_of(&self, environment: &str) -> Option<mpsc::Sender<Call>> {
+    pub fn calls_of(&self, environment: &str) -> Option<mpsc::Sender<RuntimeCall>> {
         self.environments().get(environment).cloned()
     }
 
@@ -165,11 +166,11 @@ impl Host {
             return;
         };
         // Either it takes the call and ends, or it has ended.
-        let _ = calls.send(Call::Kill).await;
+        let _ = calls.send(RuntimeCall::Kill).await;
         calls.closed().await;
     }
 
-    fn environments(&self) -> MutexGuard<'_, HashMap<String, mpsc::Sender<Call>>> {
+    fn environments(&self) -> MutexGuard<'_, HashMap<String, mpsc::Sender<RuntimeCall>>> {
         self.0
             .environments
             .lock()

@@ -1,7 +1,7 @@
-//! One environment of a function: a child process, and the invocations it is given one by one.
+//! One environment of a function: a child process that is given one invocation after another.
 //!
 //! It is busy until it asks for the next invocation: work after a response counts, as on Lambda.
-//! One that crashes or overruns its time ends, and the next demand starts another.
+//! If it crashes or exceeds its timeout, it ends, and the next invocation starts another one.
 
 use std::io::Write as _;
 use std::process::{ExitStatus, Stdio};
@@ -14,8 +14,10 @@ use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
-use super::function::{Begun, Call, Function, Invocation, Job, Outcome, error_body};
-use super::settings::{ACCOUNT_ID, REGION, Settings};
+use super::function::Function;
+use super::invocation::{FunctionResponse, Invocation, Job, Outcome, RuntimeCall, error_body};
+use super::settings::Settings;
+use crate::account::{ACCOUNT_ID, REGION};
 use crate::serving::stop::Stop;
 
 /// How long a function may take to start.
@@ -39,7 +41,7 @@ pub(crate) async fn run(
     settings: &Settings,
     function: &Function,
     id: &str,
-    called: mpsc::Receiver<Call>,
+    called: mpsc::Receiver<RuntimeCall>,
     first: Job,
 ) -> Option<Job> {
     let mut child = match spawn(settings, function.name, id) {
@@ -47,7 +49,7 @@ pub(crate) async fn run(
         Err(error) => {
             let message = format!("RequestId: {} Error: {error}", first.request_id);
             let failed = Outcome::Failed(error_body("Runtime.InvalidEntrypoint", &message));
-            let _ = first.reply.send(Begun::Whole(failed));
+            let _ = first.reply.send(FunctionResponse::Whole(failed));
             return None;
         }
     };
@@ -126,7 +128,7 @@ struct Environment<'a> {
     function: &'a Function,
     id: &'a str,
     child: Child,
-    called: mpsc::Receiver<Call>,
+    called: mpsc::Receiver<RuntimeCall>,
     jobs: mpsc::Sender<Job>,
     unbegun: Option<Job>,
     stop: Stop,
@@ -140,7 +142,7 @@ impl Environment<'_> {
             Ok(poll) => poll,
             Err(end) => {
                 let failure = self.failure(&job.request_id, end, INIT_PATIENCE);
-                let _ = job.reply.send(Begun::Whole(failure));
+                let _ = job.reply.send(FunctionResponse::Whole(failure));
                 return;
             }
         };
@@ -199,35 +201,40 @@ impl Environment<'_> {
         }
         loop {
             match self.call(deadline).await {
-                Ok(Call::Next(poll)) => {
+                Ok(RuntimeCall::Next(poll)) => {
                     if let Some(reply) = reply.take() {
                         let message =
                             format!("RequestId: {request_id} Error: no response was given");
                         let failed = Outcome::Failed(error_body("Runtime.NoResponse", &message));
-                        let _ = reply.send(Begun::Whole(failed));
+                        let _ = reply.send(FunctionResponse::Whole(failed));
                     }
                     return Some(poll);
                 }
-                Ok(Call::Response {
+                Ok(RuntimeCall::Response {
                     request_id: of,
                     body,
                 }) if of == request_id => {
                     reply.take().map(|reply| reply.send(body));
                 }
-                Ok(Call::Error {
+                Ok(RuntimeCall::Error {
                     request_id: of,
                     body,
                 }) if of == request_id => {
-                    let failed = Begun::Whole(Outcome::Failed(body));
+                    let failed = FunctionResponse::Whole(Outcome::Failed(body));
                     reply.take().map(|reply| reply.send(failed));
                 }
                 // About an earlier one: nobody waits for it.
                 Ok(
-                    Call::Response { .. } | Call::Error { .. } | Call::InitError(_) | Call::Kill,
+                    RuntimeCall::Response { .. }
+                    | RuntimeCall::Error { .. }
+                    | RuntimeCall::InitError(_)
+                    | RuntimeCall::Kill,
                 ) => {}
                 Err(end) => {
                     let failure = self.failure(&request_id, end, self.function.timeout);
-                    reply.take().map(|reply| reply.send(Begun::Whole(failure)));
+                    reply
+                        .take()
+                        .map(|reply| reply.send(FunctionResponse::Whole(failure)));
                     return None;
                 }
             }
@@ -247,19 +254,19 @@ impl Environment<'_> {
     async fn poll(&mut self, deadline: Instant) -> Result<oneshot::Sender<Invocation>, End> {
         loop {
             match self.call(deadline).await? {
-                Call::Next(poll) => return Ok(poll),
-                Call::InitError(body) => return Err(End::InitFailed(body)),
-                Call::Response { .. } | Call::Error { .. } | Call::Kill => {}
+                RuntimeCall::Next(poll) => return Ok(poll),
+                RuntimeCall::InitError(body) => return Err(End::InitFailed(body)),
+                RuntimeCall::Response { .. } | RuntimeCall::Error { .. } | RuntimeCall::Kill => {}
             }
         }
     }
 
-    async fn call(&mut self, deadline: Instant) -> Result<Call, End> {
+    async fn call(&mut self, deadline: Instant) -> Result<RuntimeCall, End> {
         tokio::select! {
             // What it has said counts before how it ended.
             biased;
             call = timeout_at(deadline, self.called.recv()) => match call {
-                Ok(Some(Call::Kill)) => {
+                Ok(Some(RuntimeCall::Kill)) => {
                     // Waits for its end, too.
                     let _ = self.child.kill().await;
                     Err(End::Exited(exit_text(self.child.wait().await)))

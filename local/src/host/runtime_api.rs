@@ -1,5 +1,5 @@
-//! The Lambda Runtime API, as the functions' runtime speaks it. An environment's address has its
-//! id as the first segment of the path.
+//! The Lambda Runtime API, which the functions' runtime calls. The first segment of the path is the
+//! environment's id.
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -12,8 +12,9 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
 use super::dispatch::Host;
-use super::function::{Begun, Broken, Call, Invocation, Outcome};
-use crate::serving::listening::{self, empty};
+use super::invocation::{Broken, FunctionResponse, Invocation, Outcome, RuntimeCall};
+use crate::serving::listening;
+use crate::serving::responses::empty;
 use crate::serving::stop::Stop;
 
 /// Lambda's limit for a response.
@@ -37,7 +38,7 @@ pub(crate) async fn serve(listener: TcpListener, host: Host, stop: Stop) {
 }
 
 /// Hands on what an environment says, if it is still one.
-async fn say(host: &Host, environment: &str, call: Call) -> StatusCode {
+async fn say(host: &Host, environment: &str, call: RuntimeCall) -> StatusCode {
     let Some(calls) = host.calls_of(environment) else {
         return StatusCode::GONE;
     };
@@ -59,17 +60,22 @@ async fn response(
     let Ok(body) = Bytes::from_request(request, &()).await else {
         return StatusCode::PAYLOAD_TOO_LARGE;
     };
-    let body = Begun::Whole(Outcome::Answered(body));
-    say(&host, &environment, Call::Response { request_id, body }).await
+    let body = FunctionResponse::Whole(Outcome::Answered(body));
+    say(
+        &host,
+        &environment,
+        RuntimeCall::Response { request_id, body },
+    )
+    .await
 }
 
 /// Hands on a response bit by bit. Nobody tells the function that nobody listens any more: as on
 /// Lambda, it goes on to its end.
 async fn streaming(host: &Host, environment: &str, request_id: String, body: Body) -> StatusCode {
     let (chunks, body_chunks) = mpsc::channel(STREAM_BUFFER);
-    let response = Call::Response {
+    let response = RuntimeCall::Response {
         request_id,
-        body: Begun::Stream(body_chunks),
+        body: FunctionResponse::Stream(body_chunks),
     };
     let status = say(host, environment, response).await;
     let mut body = body.into_data_stream();
@@ -89,7 +95,7 @@ async fn error(
     Path((environment, request_id)): Path<(String, String)>,
     body: Bytes,
 ) -> StatusCode {
-    say(&host, &environment, Call::Error { request_id, body }).await
+    say(&host, &environment, RuntimeCall::Error { request_id, body }).await
 }
 
 async fn init_error(
@@ -97,12 +103,12 @@ async fn init_error(
     Path(environment): Path<String>,
     body: Bytes,
 ) -> StatusCode {
-    say(&host, &environment, Call::InitError(body)).await
+    say(&host, &environment, RuntimeCall::InitError(body)).await
 }
 
 async fn next(State(host): State<Host>, Path(environment): Path<String>) -> Response {
     let (poll, invoked) = oneshot::channel();
-    if say(&host, &environment, Call::Next(poll)).await != StatusCode::ACCEPTED {
+    if say(&host, &environment, RuntimeCall::Next(poll)).await != StatusCode::ACCEPTED {
         return empty(StatusCode::GONE);
     }
     let Ok(invocation) = invoked.await else {

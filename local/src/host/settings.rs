@@ -1,4 +1,4 @@
-//! What the functions are started with.
+//! What a function's process is started with: its binary, variables, timeout and endpoints.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -6,14 +6,10 @@ use std::time::Duration;
 
 use shared::config::variable;
 
-use crate::command_line::args::Variable;
-use crate::queues::standard::{FANOUT, LATER, WEBHOOKS};
+use crate::account::{ACCOUNT_ID, REGION};
+use crate::command_line::choices::Variable;
+use crate::queues::declared::{FANOUT, LATER, WEBHOOKS};
 use crate::serving::stop::Stop;
-
-/// The region of everything.
-pub const REGION: &str = "us-east-1";
-/// The account of everything.
-pub const ACCOUNT_ID: &str = "123456789012";
 
 /// How long a stream may take to end.
 const STREAM_SLACK: Duration = Duration::from_secs(10);

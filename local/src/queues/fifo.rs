@@ -1,15 +1,18 @@
-//! What a FIFO queue of SQS does with a message from its sending to its deletion or its death. It knows
+//! A FIFO queue: what becomes of a message from its sending to its deletion or its death. It knows
 //! no clock: the time is an argument, in unix milliseconds.
 //!
-//! The messages of a group are handed out in the order in which they came. While one of them is in
-//! flight, or was given back and its visibility timeout is not over, none of its group is handed out. A
-//! batch may hold several messages of a group, and those of several groups. A message that is known by the
-//! same name as one of its group that came in the last five minutes is taken for that one, even if that is
-//! deleted by now. As in a standard queue here, a message in flight never comes back by itself.
+//! - The messages of a group are delivered in the order in which they came.
+//! - A group waits while one of its messages is in flight, and while the visibility timeout of one
+//!   that was given back runs. A batch may hold several messages of a group, and several groups.
+//! - A message with the deduplication id of one that came to its group in the last five minutes is
+//!   the same message, even if the first was deleted meanwhile.
+//! - As in a standard queue here, a message in flight never comes back by itself.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use super::standard::{BATCH_MAX_BYTES, DEAD_MAX, Declaration, Message, Ordered, QUEUE_MAX_BYTES};
+use super::declared::Declaration;
+use super::limits::{BATCH_MAX_BYTES, DEAD_MAX, QUEUE_MAX_BYTES};
+use super::message::{Message, Ordered};
 
 /// For how long a message is known.
 const KNOWN_MILLIS: u64 = 300_000;

@@ -1,4 +1,5 @@
-//! The queues that there are. Their messages are in memory and end with the system.
+//! The queues in use, with a clock and with waiting. Their messages are in memory, and are gone when
+//! the system stops.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -7,17 +8,19 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
+use super::declared::{Declaration, QUEUES};
 use super::fifo::{FifoQueue, Sent};
-use super::standard::{Declaration, Message, Ordered, QUEUES, Queue};
-use crate::events::Time;
+use super::message::{Message, Ordered};
+use super::standard::Queue;
+use crate::time::Time;
 
 /// A queue of either kind.
-enum Kind {
+enum AnyQueue {
     Standard(Queue),
     Fifo(FifoQueue),
 }
 
-impl Kind {
+impl AnyQueue {
     fn receive(&mut self, now_ms: u64) -> Vec<Message> {
         match self {
             Self::Standard(queue) => queue.receive(now_ms),
@@ -74,17 +77,17 @@ pub struct Batch {
 pub struct LiveQueue {
     /// What it is.
     pub declared: &'static Declaration,
-    queue: Mutex<Kind>,
-    /// Something came, or came back. One waits for it.
+    queue: Mutex<AnyQueue>,
+    /// A message came, or came back. One receiver waits for it.
     came: Notify,
 }
 
 impl LiveQueue {
     fn new(declared: &'static Declaration) -> Self {
         let queue = if declared.is_fifo() {
-            Kind::Fifo(FifoQueue::new(declared))
+            AnyQueue::Fifo(FifoQueue::new(declared))
         } else {
-            Kind::Standard(Queue::new(declared))
+            AnyQueue::Standard(Queue::new(declared))
         };
         Self {
             declared,
@@ -93,7 +96,7 @@ impl LiveQueue {
         }
     }
 
-    fn queue(&self) -> MutexGuard<'_, Kind> {
+    fn queue(&self) -> MutexGuard<'_, AnyQueue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -103,7 +106,7 @@ impl LiveQueue {
         let now_ms = Time::now().epoch_ms;
         let message = Message::new(id, body, now_ms);
         let sent = match (&mut *self.queue(), when) {
-            (Kind::Standard(queue), When::After(delay)) => {
+            (AnyQueue::Standard(queue), When::After(delay)) => {
                 let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
                 if queue.send(message, now_ms.saturating_add(delay_ms)) {
                     Sent::Taken(0)
@@ -111,8 +114,10 @@ impl LiveQueue {
                     Sent::NoRoom
                 }
             }
-            (Kind::Fifo(queue), When::InOrder(ordered)) => queue.send(message, ordered, now_ms),
-            (Kind::Standard(_), When::InOrder(_)) | (Kind::Fifo(_), When::After(_)) => Sent::NoRoom,
+            (AnyQueue::Fifo(queue), When::InOrder(ordered)) => queue.send(message, ordered, now_ms),
+            (AnyQueue::Standard(_), When::InOrder(_)) | (AnyQueue::Fifo(_), When::After(_)) => {
+                Sent::NoRoom
+            }
         };
         self.came.notify_one();
         sent

@@ -1,15 +1,15 @@
-//! What SQS refuses, and in which words.
+//! The errors of SQS, in its words.
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode};
 use serde_json::json;
 
-use super::sqs::{
+use super::limits::{
     DELAY_MAX_SECS, ENTRIES_MAX, ENTRY_ID_MAX_CHARS, MESSAGE_MAX_BYTES, ORDER_MAX_CHARS,
 };
-use crate::serving::listening;
+use crate::serving::responses;
 
-/// What is refused, in SQS's words.
+/// An error of SQS.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     NoSuchOperation,
@@ -32,7 +32,7 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
-    /// The error's shape, and the code by which it was known before there was this protocol.
+    /// The error's shape, and its code in the older query protocol.
     pub(super) fn names(&self) -> (&'static str, &'static str) {
         match self {
             Self::NoSuchOperation => (
@@ -134,7 +134,7 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (shape, code) = self.names();
         let body = json!({ "__type": shape, "message": self.message() });
-        let mut answer = listening::json(StatusCode::BAD_REQUEST, &body);
+        let mut answer = responses::json(StatusCode::BAD_REQUEST, &body);
         if let Ok(code) = HeaderValue::from_str(&format!("{code};Sender")) {
             answer.headers_mut().insert("x-amzn-query-error", code);
         }

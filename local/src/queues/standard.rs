@@ -1,139 +1,20 @@
-//! The queues that there are, and what a standard queue of SQS does with a message from its sending
-//! to its deletion or its death. It knows no clock: the time is an argument, in unix milliseconds.
+//! A standard queue: what becomes of a message from its sending to its deletion or its death. It
+//! knows no clock: the time is an argument, in unix milliseconds.
 //!
-//! A message is waiting, in flight or dead. It waits until it is due. Received, it is in flight
-//! until it is deleted or given back; given back, it is due again when its visibility timeout has
-//! passed since it was received. One that was received as often as it may goes to the dead-letter
-//! queue instead of being received once more.
+//! A message is waiting, in flight or dead:
+//! 1. It waits until it is due.
+//! 2. A receiver takes it: it is in flight. The receiver deletes it or gives it back.
+//! 3. Given back, it is due again when its visibility timeout has passed since it was received.
+//! 4. After the last receive that the queue allows, it moves to the dead-letter queue.
 //!
-//! [`crate::queues::fifo`] is the other kind. Only one thing differs from SQS: a message in flight never comes back by itself. Its receiver
-//! always says what became of it, and Lambda's own receiver has a function that ends before the
-//! timeout does.
+//! Unlike on SQS, a message in flight never comes back by itself. Its receiver here always says
+//! what became of it, for every function ends before the timeout does.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::time::Duration;
 
-/// Bytes of the messages of one queue, dead ones aside.
-pub(crate) const QUEUE_MAX_BYTES: usize = 256 * 1_024 * 1_024;
-/// Bytes of the messages of one batch: Lambda's limit for an event.
-pub(crate) const BATCH_MAX_BYTES: usize = 6 * 1_024 * 1_024;
-/// Dead messages that are kept: the latest.
-pub(crate) const DEAD_MAX: usize = 100;
-
-/// A queue and the function that its messages go to. As in the template, but for the visibility
-/// timeout.
-#[derive(Debug)]
-pub struct Declaration {
-    /// Its name.
-    pub name: &'static str,
-    /// The function that its messages go to.
-    pub function: &'static str,
-    /// Messages in one invocation, at most.
-    pub batch_size: usize,
-    /// How soon after it was handed out a message that has failed comes again. On AWS that is some
-    /// multiple of the function's timeout; nobody wants to wait for so long here.
-    pub visibility: Duration,
-    /// How often a message is handed out before it is dead.
-    pub max_receive_count: u32,
-    /// Where the dead ones go.
-    pub dead_letter_queue: &'static str,
-}
-
-/// Delayed messages.
-pub const LATER: Declaration = Declaration {
-    name: "later",
-    function: "fanout",
-    batch_size: 10,
-    visibility: Duration::from_secs(1),
-    max_receive_count: 5,
-    dead_letter_queue: "later-dead",
-};
-
-/// Webhooks.
-pub const WEBHOOKS: Declaration = Declaration {
-    name: "webhooks",
-    function: "webhook",
-    batch_size: 10,
-    visibility: Duration::from_secs(1),
-    max_receive_count: 5,
-    dead_letter_queue: "webhooks-dead",
-};
-
-/// What goes to large channels, in order.
-pub const FANOUT: Declaration = Declaration {
-    name: "fanout.fifo",
-    function: "fanout",
-    batch_size: 1,
-    visibility: Duration::from_millis(300),
-    max_receive_count: 10,
-    dead_letter_queue: "fanout-dead.fifo",
-};
-
-/// Every queue.
-pub const QUEUES: [&Declaration; 3] = [&LATER, &WEBHOOKS, &FANOUT];
-
-impl Declaration {
-    /// Whether it keeps an order: its name says so.
-    #[must_use]
-    pub fn is_fifo(&self) -> bool {
-        self.name.ends_with(".fifo")
-    }
-}
-
-/// The place of a message in an order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ordered {
-    /// What it is in order with.
-    pub group: String,
-    /// What it is known by.
-    pub deduplication: String,
-    /// Its number, once it is in the queue.
-    pub number: u64,
-}
-
-impl Ordered {
-    /// The place of a message that is not in a queue yet.
-    #[must_use]
-    pub fn new(group: String, deduplication: String) -> Self {
-        Self {
-            group,
-            deduplication,
-            number: 0,
-        }
-    }
-}
-
-/// A message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
-    /// Its name.
-    pub id: String,
-    /// What it says.
-    pub body: String,
-    /// When it was sent.
-    pub sent_ms: u64,
-    /// How often it was received.
-    pub receives: u32,
-    /// When it was received first.
-    pub first_received_ms: Option<u64>,
-    /// Its place, in a FIFO queue.
-    pub ordered: Option<Ordered>,
-}
-
-impl Message {
-    /// A message that was not received yet.
-    #[must_use]
-    pub fn new(id: String, body: String, sent_ms: u64) -> Self {
-        Self {
-            id,
-            body,
-            sent_ms,
-            receives: 0,
-            first_received_ms: None,
-            ordered: None,
-        }
-    }
-}
+use super::declared::Declaration;
+use super::limits::{BATCH_MAX_BYTES, DEAD_MAX, QUEUE_MAX_BYTES};
+use super::message::Message;
 
 /// A queue and its dead-letter queue.
 #[derive(Debug)]
@@ -259,6 +140,8 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     static DECLARED: Declaration = Declaration {

@@ -1,17 +1,15 @@
-//! Listening on loopback, and answering.
+//! Listening on loopback, and serving each connection until the system stops.
 
 use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
 
 use axum::Router;
-use axum::body::{Body, Bytes};
 use axum::extract::ConnectInfo;
 use axum::response::Response;
-use http::{HeaderValue, Request, StatusCode, header};
+use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use serde_json::Value;
 use tokio::net::{TcpListener, TcpSocket};
 use tower::ServiceExt as _;
 
@@ -20,8 +18,8 @@ use super::stop::Stop;
 /// Connections that may wait to be taken.
 const BACKLOG: u32 = 4_096;
 
-/// Listens. What it accepts sends at once (`TCP_NODELAY` is inherited from the listener), or
-/// small answers would wait for each other.
+/// Listens. Accepted sockets inherit `TCP_NODELAY`: without it, small answers would wait for each
+/// other.
 ///
 /// # Errors
 /// A sentence that names the address.
@@ -76,43 +74,10 @@ where
                 .serve_connection(TokioIo::new(stream), service)
                 .with_upgrades();
             tokio::select! {
-                // What a client does to its connection is its own affair.
+                // A client may break its connection; that is no error here.
                 _ = connection => {}
                 () = stop.stopped() => {}
             }
         });
     }
-}
-
-/// An answer without a body.
-#[must_use]
-pub fn empty(status: StatusCode) -> Response {
-    let mut answer = Response::new(Body::empty());
-    *answer.status_mut() = status;
-    answer
-}
-
-/// An answer in JSON.
-#[must_use]
-pub fn json(status: StatusCode, body: &Value) -> Response {
-    let mut answer = json_bytes(body.to_string().into());
-    *answer.status_mut() = status;
-    answer
-}
-
-/// An answer that is JSON already.
-#[must_use]
-pub fn json_bytes(body: Bytes) -> Response {
-    let mut answer = Response::new(Body::from(body));
-    answer.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
-    answer
-}
-
-/// API Gateway's own answers: `{"message": …}`.
-#[must_use]
-pub fn message(status: StatusCode, message: &str) -> Response {
-    json(status, &serde_json::json!({ "message": message }))
 }

@@ -1,4 +1,4 @@
-//! How everything learns that the system stops.
+//! How every task learns that the system stops, and how the system learns that all have ended.
 
 use tokio::sync::{mpsc, watch};
 

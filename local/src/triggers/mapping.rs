@@ -1,18 +1,17 @@
-//! What Lambda's event source mapping does: it takes messages from a queue, invokes the function
-//! with them, deletes those that it was done with, and gives back the others.
+//! Lambda's event source mapping. It receives messages from a queue and invokes the function with
+//! them; it deletes those that succeeded, and gives back those that failed.
 
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use crate::events;
+use crate::events::queue::{event, failed};
 use crate::host::dispatch::Host;
-use crate::host::function::Outcome;
+use crate::host::invocation::Outcome;
 use crate::queues::live::{Batch, LiveQueue};
 use crate::serving::stop::Stop;
 
-/// Invocations of one mapping at once. Lambda begins with five and takes more when there is more to
-/// do.
+/// Invocations of one mapping at once. Lambda begins with five, and adds more under load.
 pub(crate) const CONCURRENCY: usize = 4;
 
 /// Works until the system stops. Without the function there is nothing to do.
@@ -38,11 +37,11 @@ pub(crate) async fn run(queue: Arc<LiveQueue>, host: Host, mut stop: Stop) {
 
 async fn invoke(queue: &LiveQueue, host: &Host, batch: &Batch) {
     let messages = &batch.messages;
-    let event = events::queue(queue.declared.name, messages).to_string();
+    let event = event(queue.declared.name, messages).to_string();
     let outcome = host.invoke(queue.declared.function, event.into()).await;
     let failed = match &outcome {
-        Outcome::Answered(response) => events::failed(response, messages),
-        Outcome::Failed(_) | Outcome::Throttled => events::failed(b"", messages),
+        Outcome::Answered(response) => failed(response, messages),
+        Outcome::Failed(_) | Outcome::Throttled => failed(b"", messages),
     };
     queue.settle(batch, &failed);
 }

@@ -1,13 +1,14 @@
-//! What EventBridge's schedule does: it invokes `reaper` again and again.
+//! EventBridge's schedule: it invokes `reaper` once a period.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use uuid::Uuid;
 
-use crate::events::{self, Time};
+use crate::events::schedule::scheduled;
 use crate::host::dispatch::Host;
 use crate::serving::stop::Stop;
+use crate::time::Time;
 
 /// The function.
 const FUNCTION: &str = "reaper";
@@ -22,7 +23,7 @@ pub(crate) async fn run(period: Duration, host: Host, mut stop: Stop) {
     let reaping = async {
         loop {
             ticks.tick().await;
-            let event = events::scheduled(&Uuid::now_v7().to_string(), Time::now());
+            let event = scheduled(&Uuid::now_v7().to_string(), Time::now());
             host.invoke_async(FUNCTION, event.to_string().into()).await;
         }
     };

@@ -1,110 +1,32 @@
-//! SQS, the sending side: `SendMessage` and `SendMessageBatch` in the AWS JSON 1.0 protocol. The
-//! receiving side is [`crate::triggers::mapping`], as on AWS it is Lambda's.
-
-use std::time::Duration;
+//! SQS's API for those who send: `SendMessage` and `SendMessageBatch` in the AWS JSON 1.0 protocol.
+//! Lambda alone receives: [`crate::triggers::mapping`].
 
 use axum::body::Bytes;
-use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::response::{IntoResponse as _, Response};
+use axum::routing::{MethodRouter, post};
 use http::{HeaderMap, StatusCode};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::fifo::Sent;
-use super::live::{Destination, Queues, When};
+use super::limits::REQUEST_MAX_BYTES;
+use super::live::{Destination, Queues};
+use super::message::{body_digest, sequence_number};
 use super::refusal::Refusal;
-use super::standard::Ordered;
-use crate::events::{body_digest, sequence_number};
-use crate::host::settings::ACCOUNT_ID;
-use crate::serving::listening;
+use super::request::{Place, SendMessage, SendMessageBatch, check_batch, check_body, read};
+use crate::account::ACCOUNT_ID;
+use crate::serving::responses;
 
-/// SQS's limit for a message, and for a batch of them.
-pub(super) const MESSAGE_MAX_BYTES: usize = 1_048_576;
-/// SQS's limit for a delay.
-pub(super) const DELAY_MAX_SECS: u64 = 900;
-/// SQS's limit for the entries of a batch.
-pub(super) const ENTRIES_MAX: usize = 10;
-/// SQS's limit for an entry's id.
-pub(super) const ENTRY_ID_MAX_CHARS: usize = 80;
-/// SQS's limit for the names of a group and of a message.
-pub(super) const ORDER_MAX_CHARS: usize = 128;
-/// More than any valid request has: a byte of a message may be escaped as six.
-pub(crate) const REQUEST_MAX_BYTES: usize = 6 * MESSAGE_MAX_BYTES + 65_536;
-
-/// What is not named here (attributes) is refused rather than lost.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct SendMessage {
-    queue_url: String,
-    message_body: String,
-    delay_seconds: Option<i64>,
-    message_group_id: Option<String>,
-    message_deduplication_id: Option<String>,
+/// The API's one path: a header names the operation.
+pub(crate) fn methods(queues: Queues) -> MethodRouter {
+    post(call)
+        .layer(DefaultBodyLimit::max(REQUEST_MAX_BYTES))
+        .with_state(queues)
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct SendMessageBatch {
-    queue_url: String,
-    entries: Vec<Entry>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct Entry {
-    id: String,
-    message_body: String,
-    delay_seconds: Option<i64>,
-    message_group_id: Option<String>,
-    message_deduplication_id: Option<String>,
-}
-
-/// When a message is to be handed out, as the request says it.
-struct Place {
-    delay_secs: Option<i64>,
-    group: Option<String>,
-    deduplication: Option<String>,
-}
-
-impl Place {
-    /// What it comes to in a queue of this kind.
-    fn when(self, is_fifo: bool) -> Result<When, Refusal> {
-        if is_fifo {
-            if let Some(secs) = self.delay_secs.filter(|secs| *secs != 0) {
-                return Err(Refusal::Delay(secs));
-            }
-            let named = |parameter, name: String| {
-                let allowed = (1..=ORDER_MAX_CHARS).contains(&name.len())
-                    && name.bytes().all(|byte| byte.is_ascii_graphic());
-                allowed.then_some(name).ok_or(Refusal::OrderName(parameter))
-            };
-            let group = named("MessageGroupId", self.group.ok_or(Refusal::NoGroup)?)?;
-            let deduplication = self.deduplication.ok_or(Refusal::NoDeduplication)?;
-            let deduplication = named("MessageDeduplicationId", deduplication)?;
-            return Ok(When::InOrder(Ordered::new(group, deduplication)));
-        }
-        for (parameter, name) in [
-            ("MessageGroupId", &self.group),
-            ("MessageDeduplicationId", &self.deduplication),
-        ] {
-            if name.is_some() {
-                return Err(Refusal::NoFifo(parameter));
-            }
-        }
-        let secs = self.delay_secs.unwrap_or(0);
-        u64::try_from(secs)
-            .ok()
-            .filter(|secs| *secs <= DELAY_MAX_SECS)
-            .map(|secs| When::After(Duration::from_secs(secs)))
-            .ok_or(Refusal::Delay(secs))
-    }
-}
-
-/// Answers a request of SQS's API.
-pub(crate) async fn call(
+async fn call(
     State(queues): State<Queues>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -118,13 +40,9 @@ pub(crate) async fn call(
         (Some(_) | None, Ok(_)) => Err(Refusal::NoSuchOperation),
     };
     match answer {
-        Ok(answer) => listening::json(StatusCode::OK, &answer),
+        Ok(answer) => responses::json(StatusCode::OK, &answer),
         Err(refusal) => refusal.into_response(),
     }
-}
-
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
-    serde_json::from_slice(body).map_err(|problem| Refusal::Unreadable(problem.to_string()))
 }
 
 /// The queue of a URL, which ends with the account and the queue's name.
@@ -179,40 +97,8 @@ fn send_batch(queues: &Queues, body: &[u8]) -> Result<Value, Refusal> {
     Ok(json!({ "Successful": successful, "Failed": failed }))
 }
 
-/// What makes a batch fail as a whole.
-fn check_batch(entries: &[Entry]) -> Result<(), Refusal> {
-    if entries.is_empty() {
-        return Err(Refusal::BatchEmpty);
-    }
-    if entries.len() > ENTRIES_MAX {
-        return Err(Refusal::BatchTooMany(entries.len()));
-    }
-    for (n, Entry { id, .. }) in entries.iter().enumerate() {
-        let allowed = |char: char| char.is_ascii_alphanumeric() || char == '-' || char == '_';
-        if id.is_empty() || id.len() > ENTRY_ID_MAX_CHARS || !id.chars().all(allowed) {
-            return Err(Refusal::EntryId);
-        }
-        if entries[..n].iter().any(|other| other.id == *id) {
-            return Err(Refusal::EntryIdTwice(id.clone()));
-        }
-    }
-    let bytes = entries.iter().map(|entry| entry.message_body.len()).sum();
-    if bytes > MESSAGE_MAX_BYTES {
-        return Err(Refusal::BatchTooLong(bytes));
-    }
-    Ok(())
-}
-
 fn enqueue(queue: Destination<'_>, body: String, place: Place) -> Result<Value, Refusal> {
-    if body.is_empty() {
-        return Err(Refusal::NoBody);
-    }
-    if body.len() > MESSAGE_MAX_BYTES {
-        return Err(Refusal::TooLong);
-    }
-    if !body.chars().all(is_allowed) {
-        return Err(Refusal::Character);
-    }
+    check_body(&body)?;
     let when = place.when(queue.is_fifo())?;
     let id = Uuid::now_v7().to_string();
     let mut sent = json!({ "MessageId": id, "MD5OfMessageBody": body_digest(&body) });
@@ -230,13 +116,9 @@ fn enqueue(queue: Destination<'_>, body: String, place: Place) -> Result<Value, 
     Ok(sent)
 }
 
-/// XML's characters, for SQS has spoken XML once.
-fn is_allowed(char: char) -> bool {
-    matches!(char, '\t' | '\n' | '\r' | ' '..='\u{FFFD}' | '\u{10000}'..)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::limits::MESSAGE_MAX_BYTES;
     use super::*;
 
     const URL: &str = "http://127.0.0.1:1/fanout/e/123456789012/later";
