@@ -1,63 +1,23 @@
-//! `cargo run --profile bench -p bench -- WHAT`:
+//! `cargo run --profile bench -p bench -- WHAT`. A folder uses only those listed before it:
 //!
-//! | | measures |
+//! | folder | what it is |
 //! | --- | --- |
-//! | [`delivery`] | what a delivered message costs, by our path and by others: a sink, whose work is not counted, and one publisher after another, whose work and memory are |
-//! | [`crowd`] | how long a publication takes to thousands of real sockets |
-//! | [`growth`] | what a publication costs with one recipient to 100,000, and a model of a million on AWS |
-//! | [`growth::threshold`] | from how many subscribers on the queue is the better way |
-//! | [`day`] | what a day costs on AWS: operations counted, times prices |
+//! | [`runtime`], [`figures`] | what every benchmark stands on; numbers as text |
+//! | [`sink`] | the receiver of posts, in place of API Gateway |
+//! | [`system`] | the real system as a child process |
+//! | [`delivery`] | `delivery`: what a delivered message costs, by our path and by others |
+//! | [`crowd`] | `crowd`: how long a publication takes to thousands of real sockets |
+//! | [`growth`] | `growth`: what a publication costs as its channel grows; `threshold`: from how many subscribers on the queue is better |
+//! | [`day`] | `day`: what a day costs on AWS |
 //!
-//! All but the first start the real system beside themselves ([`system`]).
+//! `startup.py` measures how soon a function is ready.
 
-/// How long a publication takes to thousands of sockets.
-mod crowd {
-    pub(crate) mod benchmark;
-    mod sockets;
-}
-/// What a day costs on AWS.
-mod day {
-    pub(crate) mod benchmark;
-    mod client;
-    mod count;
-    mod month;
-    mod peers;
-    mod prices;
-    mod report;
-    mod script;
-    mod secrets;
-    mod used;
-}
-/// What a delivered message costs.
-mod delivery {
-    pub(crate) mod benchmark;
-    mod floor;
-    pub(crate) mod load;
-    mod ours;
-    mod report;
-    mod sdk;
-    mod signer;
-    pub(crate) mod ways;
-}
-/// What a publication costs as its channel grows.
-mod growth {
-    pub(crate) mod benchmark;
-    mod fit;
-    mod measure;
-    /// A publication to a large channel on AWS, calculated and played through.
-    mod model {
-        mod bucket;
-        mod chance;
-        pub(super) mod forecast;
-        pub(super) mod prediction;
-        mod simulation;
-    }
-    mod plot;
-    mod report;
-    mod subscribers;
-    mod system;
-    pub(crate) mod threshold;
-}
+mod crowd;
+mod day;
+mod delivery;
+mod figures;
+mod growth;
+mod runtime;
 mod sink;
 mod system;
 
@@ -73,9 +33,6 @@ use crate::delivery::ways::{self, Way};
 use crate::growth::benchmark::Growth;
 use crate::growth::threshold::Threshold;
 use crate::sink::Sink;
-
-/// What went wrong, for whoever runs it.
-pub(crate) type Problem = Box<dyn std::error::Error + Send + Sync>;
 
 /// Measures Lambda Channels.
 #[derive(Parser)]
@@ -125,11 +82,4 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// As the functions have it: one thread.
-pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
 }

@@ -1,5 +1,5 @@
-//! Real sockets by the thousand on `local`: how long a publication takes to reach the last of those on one channel,
-//! and what as many channels cost with one each.
+//! The crowd benchmark: opens the sockets, publishes to one channel of all and to a channel of each, and
+//! prints how long the last one waits.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use clap::Args;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::json;
 
-use super::sockets::{Received, Socket};
-use crate::Problem;
+use super::sockets::{CountingSocket, Received};
+use crate::runtime::Problem;
 use crate::system::{self, APP_ID, LOCAL, System};
 
 /// Sockets that are opened at once, and requests to publish.
@@ -135,7 +135,7 @@ impl Gathered {
         let received = Arc::<Received>::default();
         let began = Instant::now();
         stream::iter(0..sockets)
-            .map(|index| Socket::join(&system.base, channel(index)))
+            .map(|index| CountingSocket::join(&system.base, channel(index)))
             .buffer_unordered(CONCURRENCY)
             .try_for_each(|socket| {
                 tokio::spawn(socket.read(received.clone()));

@@ -1,23 +1,15 @@
-//! A scripted day in small, on the real system: what it uses of everything that AWS bills, and what that costs.
-//!
-//! | module | owns |
-//! | --- | --- |
-//! | [`script`] | what happens |
-//! | [`secrets`] | what stands for Secrets Manager |
-//! | [`client`] | the clients, and what passes between them and the system |
-//! | [`count`] | what each step has used |
-//! | [`used`], [`prices`], [`month`], [`peers`] | pure: units, dollars, a month's, others' |
-//! | [`report`] | the tables |
+//! The benchmark of a day: starts the system, runs the day, and prints what it costs.
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::count::Counted;
-use super::report::Report;
+use super::count::CountedSystem;
+use super::report::DayReport;
 use super::script;
 use super::script::{READING_SECS, Size};
 use super::secrets::Secrets;
-use crate::{Problem, system};
+use crate::runtime::{Problem, single_threaded};
+use crate::system;
 
 /// Subscribers of one shard, and of a channel that needs no queue: as the template has it.
 const PER_SHARD: usize = 1_000;
@@ -38,7 +30,7 @@ impl DayOf {
     /// Runs the day, and prints what it costs.
     pub(crate) fn run(&self) -> Result<(), Problem> {
         let size = Size::percent(usize::from(self.percent));
-        crate::runtime()?.block_on(async {
+        single_threaded()?.block_on(async {
             let mut terminate = signal(SignalKind::terminate())?;
             let mut interrupt = signal(SignalKind::interrupt())?;
             // Whatever comes first, the system ends with it.
@@ -57,9 +49,9 @@ async fn day(size: Size) -> Result<(), Problem> {
     let arguments: Vec<String> = arguments.collect();
     // It builds first, which may take minutes; until then there is nothing to be ended.
     tokio::task::spawn_blocking(system::build).await??;
-    let counted = Counted::start(&arguments, secrets)?;
+    let counted = CountedSystem::start(&arguments, secrets)?;
     let counts = script::Day::new(&counted).run(size).await?;
-    print!("{}", Report(&counts));
+    print!("{}", DayReport(&counts));
     Ok(())
 }
 

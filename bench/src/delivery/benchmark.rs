@@ -1,4 +1,4 @@
-//! Runs every way to publish against every receiver, in turn, and reports the medians.
+//! The delivery benchmark: runs every way against every receiver, in turns, and reports the medians.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -8,9 +8,9 @@ use std::process::{Child, Command, Stdio};
 use clap::{Args, ValueEnum as _};
 
 use super::load::{KEY_ID, Load, REGION, SECRET, Taken, frame, session_token};
-use super::report::{Publisher, Report, Setting};
+use super::report::{DeliveryReport, Publisher, Setting};
 use super::ways::Way;
-use crate::Problem;
+use crate::runtime::Problem;
 
 /// Posts before the measured ones.
 const WARM_UP: usize = 2_000;
@@ -56,7 +56,7 @@ impl Delivery {
             node,
             messages: self.messages,
         };
-        let mut report = Report::default();
+        let mut report = DeliveryReport::default();
         for round in 0..self.rounds.max(self.node_rounds) {
             eprintln!("round {}", round + 1);
             for setting in Setting::all() {

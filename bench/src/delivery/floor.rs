@@ -1,6 +1,6 @@
-//! The floor: what cannot be left out. A socket for each post in flight, kept; the signature, with
-//! the day's key and the body's hash at hand; one write, and one read up to the answer's end.
-//! It repeats nothing, bounds no time and trusts its input: a measure, and no delivery path.
+//! The floor: what no way can leave out. It keeps one socket for each post in flight, and signs with the
+//! day's key and a body hash that are at hand. A post is one write, and one read up to the answer's end. It
+//! retries nothing, has no timeout and trusts its input: it is a measure, not a way to deliver.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -15,10 +15,10 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::load::{Load, Taken, connection_id, frame};
+use super::load::{Load, Taken, frame};
 use super::signer::Signer;
-use crate::Problem;
-use crate::sink::content_length;
+use crate::runtime::Problem;
+use crate::sink::{connection_id, content_length};
 
 /// Bytes of an answer, at most.
 const ANSWER_MAX_BYTES: usize = 4_096;
@@ -63,7 +63,7 @@ where
     let digest = hex::encode(Sha256::digest(&body));
     let connections = streams
         .into_iter()
-        .map(|stream| Connection {
+        .map(|stream| FloorConnection {
             stream,
             signer: Signer::new(&load.endpoint, &digest),
             path: path_of(&load.endpoint),
@@ -81,7 +81,7 @@ fn path_of(endpoint: &Uri) -> String {
 }
 
 /// Has each connection take one post after another, and says how many have failed.
-async fn share<S>(idle: &RefCell<Vec<Connection<S>>>, posts: Range<usize>) -> usize
+async fn share<S>(idle: &RefCell<Vec<FloorConnection<S>>>, posts: Range<usize>) -> usize
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -103,7 +103,7 @@ where
         }));
     }
     for task in tasks {
-        let ended: Result<Connection<S>, Problem> =
+        let ended: Result<FloorConnection<S>, Problem> =
             task.await.unwrap_or_else(|panic| Err(panic.into()));
         match ended {
             Ok(connection) => idle.borrow_mut().push(connection),
@@ -113,7 +113,7 @@ where
     posts.len() - delivered.load(Ordering::Relaxed)
 }
 
-struct Connection<S> {
+struct FloorConnection<S> {
     stream: S,
     signer: Signer,
     /// Up to the connection's id.
@@ -123,7 +123,7 @@ struct Connection<S> {
     answer: Vec<u8>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> FloorConnection<S> {
     /// Posts the frame, and says what was answered.
     async fn post(&mut self, id: &str) -> Result<u16, Problem> {
         self.request.clear();

@@ -1,4 +1,4 @@
-//! What every publisher is given to do, and what it is measured by.
+//! What every way has to send, and how its CPU, time and memory are measured.
 
 use std::future::Future;
 use std::ops::Range;
@@ -10,7 +10,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
 use serde::{Deserialize, Serialize};
 
-use crate::Problem;
+use crate::runtime::Problem;
 
 /// Bytes of a frame.
 const FRAME_BYTES: usize = 512;
@@ -101,11 +101,6 @@ fn peak_rss_kb() -> Result<u32, Problem> {
         .find_map(|line| line.strip_prefix("VmHWM:"))
         .ok_or("/proc/self/status has no VmHWM")?;
     Ok(peak.trim_end_matches("kB").trim().parse()?)
-}
-
-/// A recipient's connection id, in the shape of API Gateway's: its last character is escaped in a path.
-pub(crate) fn connection_id(index: usize) -> String {
-    format!("{index:015x}=")
 }
 
 /// The frame that all of them get.

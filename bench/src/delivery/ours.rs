@@ -1,12 +1,13 @@
-//! The functions' own path, as the fan-out uses it.
+//! Our path: the code that the functions post with.
 
 use futures_util::{StreamExt as _, stream};
 use shared::aws::connections::{Connections, Payload, Posted};
 use shared::config::{Config, variable};
 use shared::socket_id::ConnectionId;
 
-use super::load::{KEY_ID, Load, REGION, SECRET, Taken, connection_id, frame, session_token};
-use crate::Problem;
+use super::load::{KEY_ID, Load, REGION, SECRET, Taken, frame, session_token};
+use crate::runtime::Problem;
+use crate::sink::connection_id;
 
 /// What the app of the configuration is; nothing is asked of it.
 const APPS: &str = r#"[{"id":"1","key":"key","secret":"secret"}]"#;

@@ -1,4 +1,4 @@
-//! The figures as tables: first what each way costs as a multiple of the floor, then what it costs.
+//! Prints the figures as tables: first as multiples of the floor, then as they are.
 
 use std::fmt;
 
@@ -64,11 +64,11 @@ impl Publisher {
 
 /// All that was measured.
 #[derive(Default)]
-pub(crate) struct Report {
+pub(crate) struct DeliveryReport {
     measured: Vec<(Setting, Publisher, Taken)>,
 }
 
-impl Report {
+impl DeliveryReport {
     pub(crate) fn add(&mut self, setting: Setting, publisher: Publisher, taken: Taken) {
         self.measured.push((setting, publisher, taken));
     }
@@ -115,7 +115,7 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for DeliveryReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.table(f, "CPU, times the floor's", |setting, publisher| {
             let floor = self.median(

@@ -1,4 +1,4 @@
-//! AWS's own client for Rust with its default settings, one call a recipient.
+//! AWS's own client for Rust with its default settings, one call for each recipient.
 
 use aws_credential_types::Credentials;
 use aws_sdk_apigatewaymanagement::Client;
@@ -7,8 +7,9 @@ use aws_sdk_apigatewaymanagement::primitives::Blob;
 use aws_smithy_http_client::{Builder, tls};
 use futures_util::{StreamExt as _, stream};
 
-use super::load::{KEY_ID, Load, REGION, SECRET, Taken, connection_id, frame, session_token};
-use crate::Problem;
+use super::load::{KEY_ID, Load, REGION, SECRET, Taken, frame, session_token};
+use crate::runtime::Problem;
+use crate::sink::connection_id;
 
 pub(super) async fn publish(load: &Load) -> Result<Taken, Problem> {
     // The default client but for its primitives, which the workspace has from ring.

@@ -1,5 +1,5 @@
-//! A request's head, with the signature that API Gateway asks for. All that does not depend on the
-//! recipient is printed once a second, and the key is derived with it.
+//! Signs a post for API Gateway. Everything that does not depend on the recipient is prepared once a
+//! second, the key included.
 
 use std::time::SystemTime;
 
@@ -133,7 +133,8 @@ mod tests {
     use aws_sigv4::sign::v4;
 
     use super::*;
-    use crate::delivery::load::{connection_id, frame};
+    use crate::delivery::load::frame;
+    use crate::sink::connection_id;
 
     #[test]
     fn a_post_is_signed_as_the_aws_crate_signs_it() {

@@ -1,10 +1,10 @@
-//! The ways to publish that are compared, each in a process of its own.
+//! The ways that are compared, and how one of them runs in a process of its own.
 
 use clap::ValueEnum;
 
 use super::load::{Load, Taken};
 use super::{floor, ours, sdk};
-use crate::{Problem, runtime};
+use crate::runtime::{Problem, single_threaded};
 
 /// A way to publish.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -22,7 +22,7 @@ pub(crate) enum Way {
 /// Publishes, and prints what that took as JSON.
 pub(crate) fn run(way: Way, load: &Load) -> Result<(), Problem> {
     let runtime = match way {
-        Way::Floor | Way::Ours | Way::Sdk => runtime()?,
+        Way::Floor | Way::Ours | Way::Sdk => single_threaded()?,
         // What that attribute makes: a thread for each core.
         Way::SdkThreads => tokio::runtime::Runtime::new()?,
     };

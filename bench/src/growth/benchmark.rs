@@ -1,19 +1,18 @@
-//! What one publication costs as its channel grows: measured up to 100,000 recipients with the real functions, and by
-//! a model for a million on AWS.
+//! The growth benchmark.
 //!
-//! The functions run under `local`, as they are deployed. Their posts come to a sink in this process, which answers
-//! at once; the subscribers are rows in the table, as real ones leave them. CPU is that of the functions' own
-//! processes. Requests are counted by the proxy that `local --faults` puts between the functions and
-//! the table, in a system of its own, since it costs time.
+//! The functions run under `local`, as they are deployed. They post to a receiver in this process, which
+//! answers at once. The subscribers are rows in the table, as real ones leave them. CPU is that of the
+//! functions' own processes. Requests are counted by the proxy of `local --faults`, in a system of its own,
+//! because the proxy costs time.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 
-use super::report::Report;
+use super::report::GrowthReport;
 use super::{measure, model::forecast};
-use crate::Problem;
+use crate::runtime::{Problem, single_threaded};
 
 /// The recipients of the channels that are published to.
 const SIZES: [u64; 6] = [1, 10, 100, 1_000, 10_000, 100_000];
@@ -51,12 +50,12 @@ impl Growth {
             crate::system::build()?;
         }
         let sink = measure::sink(Duration::ZERO)?;
-        let report = crate::runtime()?.block_on(async {
+        let report = single_threaded()?.block_on(async {
             let [paced, free] = PACES;
             let counted = measure::count(&sink, &SIZES).await?;
             let free = measure::time(free, &sink, &SIZES, self.rounds).await?;
             let paced = measure::time(paced, &sink, &SIZES, self.paced_rounds).await?;
-            Ok::<_, Problem>(Report {
+            Ok::<_, Problem>(GrowthReport {
                 counted,
                 free,
                 paced,

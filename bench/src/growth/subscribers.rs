@@ -1,11 +1,11 @@
-//! Subscribers of a channel and their shards, as if they had joined one after the other.
+//! The rows of a channel and of its subscribers, as if they had joined one after the other.
 
 use serde_json::{Value, json};
 use shared::schema::{OCCUPIED_SHARD, PARTITION_KEY, SORT_KEY, TTL};
 use shared::shard;
 use shared::socket_id::ConnectionId;
 
-use crate::delivery::load::connection_id;
+use crate::sink::connection_id;
 use crate::system::APP_ID;
 
 /// Unix seconds at which the rows expire: not while this runs.

@@ -1,6 +1,7 @@
-//! What API Gateway takes from an account.
+//! API Gateway's token bucket: what it accepts of an account.
 
-use super::prediction::{Account, wide};
+use super::assumptions::Account;
+use crate::figures::wide;
 
 /// API Gateway's tokens.
 pub(crate) struct Bucket {

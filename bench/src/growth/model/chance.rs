@@ -1,6 +1,7 @@
-//! Chance that can be had again.
+//! Random numbers that are the same for the same seed.
 
-use super::prediction::{Latency, micros, wide};
+use super::assumptions::Latency;
+use crate::figures::{micros, wide};
 
 /// Chance, by `SplitMix64`.
 pub(crate) struct Chance(u64);

@@ -1,13 +1,14 @@
-//! What the model says of AWS, beside what the simulation comes to, as Markdown.
+//! The forecast page: the model beside the simulation, as Markdown.
 
 use shared::limits::FANOUT_PATIENCE;
 
-use super::prediction::{
-    Account, Coming, HAND_OVER, Latency, PER_SHARD, POST, Prediction, SEND, TABLE, Workers, needed,
-    predict, quota_for,
+use super::assumptions::{
+    Account, Coming, HAND_OVER, Latency, PER_SHARD, POST, SEND, TABLE, Workers,
 };
-use super::simulation::{Outcome, simulate};
-use crate::growth::report::{grouped, push, significant};
+use super::outcome::Outcome;
+use super::prediction::{Prediction, needed, predict, quota_for};
+use super::simulation::simulate;
+use crate::figures::{grouped, push, significant};
 use crate::growth::subscribers::in_shards;
 
 /// The chance of the simulation.
@@ -24,14 +25,14 @@ const LARGE_BATCH: usize = 5;
 const SMALL_QUOTA: (f64, u64) = (2_500.0, 2_000);
 
 /// A setting, as the model and the simulation see it.
-struct Row {
+struct ForecastRow {
     setting: String,
     recipients: u64,
     predicted: Prediction,
     simulated: Outcome,
 }
 
-impl Row {
+impl ForecastRow {
     fn new(setting: &str, recipients: u64, workers: Workers, account: Account) -> Self {
         let in_shards = in_shards(recipients, PER_SHARD);
         Self {
@@ -44,7 +45,7 @@ impl Row {
 }
 
 /// Both, for each number of recipients and each setting.
-fn rows() -> Vec<Row> {
+fn rows() -> Vec<ForecastRow> {
     let deployed = Workers::default();
     let in_batches = Workers {
         batch_size: LARGE_BATCH,
@@ -82,9 +83,10 @@ fn rows() -> Vec<Row> {
                 small_quota,
             ),
         ];
-        let new = |(setting, workers, quota)| Row::new(setting, recipients, workers, quota);
+        let new = |(setting, workers, quota)| ForecastRow::new(setting, recipients, workers, quota);
         rows.extend(settings.map(new));
-        let is_quick = |row: &Row| row.predicted.holds() && row.predicted.seconds <= WANTED_SECS;
+        let is_quick =
+            |row: &ForecastRow| row.predicted.holds() && row.predicted.seconds <= WANTED_SECS;
         if !rows
             .iter()
             .any(|row| row.recipients == recipients && is_quick(row))
@@ -96,7 +98,7 @@ fn rows() -> Vec<Row> {
 }
 
 /// What it takes for a publication to be quick.
-fn quick_rows(recipients: u64) -> Vec<Row> {
+fn quick_rows(recipients: u64) -> Vec<ForecastRow> {
     let Some(workers) = needed(&in_shards(recipients, PER_SHARD), WANTED_SECS) else {
         return Vec::new();
     };
@@ -116,14 +118,14 @@ fn quick_rows(recipients: u64) -> Vec<Row> {
         ..workers
     };
     vec![
-        Row::new(&name, recipients, workers, account),
-        Row::new(
+        ForecastRow::new(&name, recipients, workers, account),
+        ForecastRow::new(
             "the same, with a burst of 5,000",
             recipients,
             workers,
             same_burst,
         ),
-        Row::new(
+        ForecastRow::new(
             "the same, if workers come as for standard queues",
             recipients,
             coming,
@@ -152,7 +154,7 @@ pub(crate) fn text() -> String {
             spelled(HAND_OVER),
         ),
     );
-    for Row {
+    for ForecastRow {
         setting,
         recipients,
         predicted,

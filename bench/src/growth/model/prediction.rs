@@ -1,153 +1,24 @@
-//! A model of one publication to a large channel on AWS: how long it takes, what it needs and what it costs.
-//! Values only: no clock, nothing random.
+//! The model: how long one publication to a large channel takes on AWS, what it needs and what it costs.
 //!
-//! What it takes for granted: every batch that workers take is full while enough waits (Lambda mixes groups in one:
-//! "Configuring scaling behavior for SQS event source mappings"), and nothing else goes to large channels meanwhile.
+//! It assumes that every batch is full while enough messages wait (Lambda mixes groups in one: "Configuring
+//! scaling behavior for SQS event source mappings"), and that nothing else goes to large channels meanwhile.
 
 use std::cmp::Ordering;
 
-use shared::limits::{
-    FANOUT_CONCURRENCY_DEFAULT, FANOUT_PAGE_MAX, FANOUT_PATIENCE, POST_CONCURRENCY,
-    POSTS_PER_SECOND_DEFAULT, QUEUE_BATCH_MAX, SUBSCRIBERS_PER_SHARD_DEFAULT,
-};
+use shared::limits::{FANOUT_PAGE_MAX, FANOUT_PATIENCE, POST_CONCURRENCY, QUEUE_BATCH_MAX};
 use shared::pace::Pace;
 
-/// How long something takes: at least so long, and on average so much longer.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Latency {
-    /// Milliseconds that it always takes.
-    pub(crate) least_millis: f64,
-    /// Milliseconds that it takes beyond that, on average; exponentially distributed in the simulation.
-    pub(crate) more_millis: f64,
-}
-
-impl Latency {
-    /// On average, in seconds.
-    pub(crate) fn mean_secs(self) -> f64 {
-        (self.least_millis + self.more_millis) / 1e3
-    }
-
-    /// Of so many at once, until the last one is done, on average, in seconds.
-    fn last_of_secs(self, count: f64) -> f64 {
-        // The expected maximum of so many exponentials.
-        let harmonic = count.max(1.0).ln() + 0.577;
-        (self.least_millis + self.more_millis * harmonic) / 1e3
-    }
-}
-
-/// A post to `@connections`: 10 to 30 ms for nine of ten. No series of measurements is public; an
-/// assumption.
-pub(crate) const POST: Latency = Latency {
-    least_millis: 10.0,
-    more_millis: 7.0,
+use super::assumptions::{
+    Account, HAND_OVER, INBOUND_SHARE, POST, SEND, SENDS_AT_ONCE, TABLE, Workers,
 };
-/// A request to DynamoDB ("single-digit milliseconds").
-pub(crate) const TABLE: Latency = Latency {
-    least_millis: 4.0,
-    more_millis: 2.0,
-};
-/// A request to SQS. An assumption.
-pub(crate) const SEND: Latency = Latency {
-    least_millis: 8.0,
-    more_millis: 4.0,
-};
-/// From a worker's being free, and a message's being there, to its invocation: 16 ms in the middle and
-/// 105 ms for one of a hundred (bitesizedserverless.com, SQS to Lambda).
-pub(crate) const HAND_OVER: Latency = Latency {
-    least_millis: 5.0,
-    more_millis: 20.0,
-};
-/// Requests to SQS that one publisher has under way (`shared/src/aws/queue.rs`).
-pub(crate) const SENDS_AT_ONCE: usize = 4;
+use crate::figures::{float, micros, wide};
 
-/// Messages that one invocation of a worker is given, as the template has it.
-pub(crate) const BATCH_SIZE: usize = 1;
-/// The share of an account's requests that is left to what clients send: the default pace leaves 2,000 of 10,000.
-const INBOUND_SHARE: f64 = 0.2;
 /// Posts a second that one worker is trusted with: a third of what the CPU of 512 MB gives (0.29 of one, some 50 µs a
 /// post with TLS: 5,800), and half of what 64 posts at once, those of one message, come to (3,700).
 const WORKER_POSTS_PER_SECOND_MAX: u64 = 2_000;
 /// Units of DynamoDB's consistent reads for each subscriber: 2,023 were counted for 100,000, whose rows have 83 bytes
 /// each (`docs/growth.md`).
 const READ_UNITS_EACH: f64 = 0.020_2;
-
-/// What an account's API Gateway takes: a bucket of tokens.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Account {
-    /// Tokens that come back in a second: requests of all clients, and posts.
-    pub(crate) requests_per_second: f64,
-    /// How many tokens there are at most.
-    pub(crate) burst: f64,
-    /// Requests of clients a second, which take tokens, too.
-    pub(crate) inbound_per_second: f64,
-}
-
-impl Account {
-    /// With a quota; the burst that AWS gives with it is half of it (10,000 and 5,000, 2,500 and 1,250).
-    pub(crate) fn with_quota(requests_per_second: f64) -> Self {
-        Self {
-            requests_per_second,
-            burst: requests_per_second / 2.0,
-            inbound_per_second: requests_per_second * INBOUND_SHARE,
-        }
-    }
-}
-
-impl Default for Account {
-    fn default() -> Self {
-        Self::with_quota(10_000.0)
-    }
-}
-
-/// The workers that deliver to large channels.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Workers {
-    /// How many at once (`FanoutConcurrency`).
-    pub(crate) count: u64,
-    /// What they share (`PostsPerSecond`).
-    pub(crate) posts_per_second: u64,
-    /// Messages in one invocation.
-    pub(crate) batch_size: usize,
-    /// When they begin to take messages.
-    pub(crate) coming: Coming,
-}
-
-/// When workers begin to take messages of a queue in which nothing was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Coming {
-    /// All at once. What Lambda does with FIFO queues its documents do not say.
-    AtOnce,
-    /// Five at once and 300 more a minute: what they say of standard queues.
-    OneByOne,
-}
-
-impl Coming {
-    /// The seconds after which the worker of this number comes.
-    pub(crate) fn secs(self, number: u64) -> f64 {
-        match self {
-            Self::AtOnce => 0.0,
-            Self::OneByOne => wide(number.saturating_sub(4)) / 5.0,
-        }
-    }
-}
-
-impl Default for Workers {
-    fn default() -> Self {
-        Self {
-            count: FANOUT_CONCURRENCY_DEFAULT,
-            posts_per_second: POSTS_PER_SECOND_DEFAULT,
-            batch_size: BATCH_SIZE,
-            coming: Coming::AtOnce,
-        }
-    }
-}
-
-impl Workers {
-    /// One worker's pace: the product's own, which knows no clock.
-    pub(crate) fn pace(&self) -> Pace {
-        Pace::new((self.posts_per_second / self.count).max(1))
-    }
-}
 
 /// What the model says of a publication.
 #[derive(Clone, Copy, Debug)]
@@ -209,7 +80,7 @@ const QUEUE_REQUEST_DOLLARS: f64 = 0.50e-6;
 const WORKER_GB: f64 = 0.5;
 
 /// A worker, as the model follows it.
-struct Worker {
+struct PredictedWorker {
     pace: Pace,
     free_at_secs: f64,
     busy_secs: f64,
@@ -220,12 +91,12 @@ pub(crate) fn predict(in_shards: &[u64], workers: Workers, account: Account) -> 
     let recipients: u64 = in_shards.iter().sum();
     // Its serial, and the log.
     let published_secs = 2.0 * TABLE.mean_secs();
-    let new_worker = |number| Worker {
+    let new_worker = |number| PredictedWorker {
         pace: workers.pace(),
         free_at_secs: workers.coming.secs(number),
         busy_secs: 0.0,
     };
-    let mut all: Vec<Worker> = (0..workers.count).map(new_worker).collect();
+    let mut all: Vec<PredictedWorker> = (0..workers.count).map(new_worker).collect();
     let mut done_secs: f64 = published_secs;
     let mut is_in_time = true;
     let mut sent = 0;
@@ -233,7 +104,7 @@ pub(crate) fn predict(in_shards: &[u64], workers: Workers, account: Account) -> 
         sent += batch.len();
         let rounds = sent.div_ceil(QUEUE_BATCH_MAX).div_ceil(SENDS_AT_ONCE);
         let available_secs = published_secs + float(rounds) * SEND.mean_secs();
-        let by_freedom = |one: &&mut Worker, other: &&mut Worker| -> Ordering {
+        let by_freedom = |one: &&mut PredictedWorker, other: &&mut PredictedWorker| -> Ordering {
             one.free_at_secs.total_cmp(&other.free_at_secs)
         };
         let worker = all
@@ -322,29 +193,4 @@ pub(crate) fn needed(in_shards: &[u64], within_secs: f64) -> Option<Workers> {
 /// The quota to ask for, for workers at this pace.
 pub(crate) fn quota_for(posts_per_second: u64) -> f64 {
     wide(posts_per_second) / (1.0 - INBOUND_SHARE)
-}
-
-/// Subscribers in one shard.
-pub(crate) const PER_SHARD: u64 = SUBSCRIBERS_PER_SHARD_DEFAULT;
-
-/// Seconds in microseconds, which the product's pace and the simulation count in.
-pub(crate) fn micros(secs: f64) -> u64 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a time to come, of hours at most"
-    )]
-    let micros = (secs.max(0.0) * 1e6).round() as u64;
-    micros
-}
-
-/// A count as a number to calculate with.
-pub(crate) fn float(count: usize) -> f64 {
-    wide(count as u64)
-}
-
-/// The same.
-#[expect(clippy::cast_precision_loss, reason = "counts here are below 2^53")]
-pub(crate) const fn wide(count: u64) -> f64 {
-    count as f64
 }

@@ -1,9 +1,8 @@
-//! One publication to a large channel on AWS, event by event in a time of its own: what the model is checked
-//! against.
+//! The simulation: one publication to a large channel on AWS, event by event, in simulated time. The model is
+//! checked against it.
 //!
-//! What the product does is done here by its own rules: its pace, its numbers of posts at once, its pages, its
-//! pauses after a 429, its patience. What AWS does is a bucket of tokens, a queue and latencies that are drawn by chance,
-//! the same ones each time.
+//! The product's part follows the product's own rules: its pace, posts at once, pages, pauses after a 429, and
+//! patience. AWS's part is a token bucket, a queue, and random latencies, the same ones each time.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -13,38 +12,14 @@ use shared::limits::{
 };
 use shared::pace::Pace;
 
+use super::assumptions::{Account, HAND_OVER, POST, SEND, SENDS_AT_ONCE, TABLE, Workers};
 use super::bucket::Bucket;
 use super::chance::Chance;
-use super::prediction::{
-    Account, HAND_OVER, POST, SEND, SENDS_AT_ONCE, TABLE, Workers, micros, wide,
-};
+use super::outcome::Outcome;
+use crate::figures::micros;
 
 /// How long a message that was taken is hidden, done or not (the template's `VisibilityTimeout`).
 const VISIBILITY_MICROS: u64 = 60_000_000;
-
-/// What became of a publication.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Outcome {
-    /// From the publisher's start to the last post's answer.
-    pub(crate) micros: u64,
-    /// Posts that were answered 200.
-    pub(crate) served: u64,
-    /// Posts that were answered 429, and most of them repeated.
-    pub(crate) refused: u64,
-    /// Connections that were closed because their posts were refused each time.
-    pub(crate) dropped: u64,
-    /// Messages that there was no time for, and that came again a minute later.
-    pub(crate) given_back: u64,
-    /// Posts in flight, at most.
-    pub(crate) in_flight: u64,
-}
-
-impl Outcome {
-    /// The same in seconds.
-    pub(crate) fn seconds(&self) -> f64 {
-        wide(self.micros) / 1e6
-    }
-}
 
 /// What happens at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,7 +47,7 @@ enum Event {
 }
 
 /// A message to one shard.
-struct Message {
+struct ShardMessage {
     /// Who has it.
     worker: usize,
     taken_at: u64,
@@ -89,7 +64,7 @@ struct Message {
     is_overdue: bool,
 }
 
-struct Worker {
+struct SimulatedWorker {
     pace: Pace,
     batch: Vec<usize>,
     open: usize,
@@ -103,9 +78,9 @@ struct Simulation {
     chance: Chance,
     bucket: Bucket,
     batch_size: usize,
-    workers: Vec<Worker>,
+    workers: Vec<SimulatedWorker>,
     free: VecDeque<usize>,
-    messages: Vec<Message>,
+    messages: Vec<ShardMessage>,
     queue: VecDeque<usize>,
     sent: usize,
     in_flight: u64,
@@ -120,7 +95,7 @@ pub(crate) fn simulate(
     seed: u64,
 ) -> Outcome {
     let count = usize::try_from(workers.count).expect("as many as fit memory");
-    let message = |subscribers: &u64| Message {
+    let message = |subscribers: &u64| ShardMessage {
         worker: 0,
         taken_at: 0,
         deadline: 0,
@@ -131,7 +106,7 @@ pub(crate) fn simulate(
         is_waiting: false,
         is_overdue: false,
     };
-    let worker = |_| Worker {
+    let worker = |_| SimulatedWorker {
         pace: workers.pace(),
         batch: Vec::new(),
         open: 0,
@@ -339,98 +314,5 @@ impl Simulation {
         self.messages[at].in_flight -= 1;
         self.in_flight -= 1;
         self.go_on(at);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::prediction::{Coming, PER_SHARD, needed, predict, quota_for};
-    use super::*;
-    use crate::growth::subscribers::in_shards;
-
-    const SEED: u64 = 1;
-    /// How far the model may be off, as a part of what is simulated.
-    const TOLERANCE: f64 = 0.05;
-
-    fn agree(recipients: u64, workers: Workers, account: Account) {
-        let in_shards = in_shards(recipients, PER_SHARD);
-        let outcome = simulate(&in_shards, workers, account, SEED);
-        let prediction = predict(&in_shards, workers, account);
-        assert_eq!(outcome.served, recipients);
-        assert!(prediction.holds(), "{prediction:?}");
-        assert_eq!(
-            (outcome.refused, outcome.dropped, outcome.given_back),
-            (0, 0, 0),
-            "{recipients} {workers:?}"
-        );
-        let off = (prediction.seconds / outcome.seconds() - 1.0).abs();
-        assert!(
-            off < TOLERANCE,
-            "{recipients} {workers:?}: {prediction:?}, {outcome:?}"
-        );
-    }
-
-    #[test]
-    fn the_model_and_the_simulation_agree_and_nothing_is_refused_at_the_pace() {
-        for recipients in [10_000, 100_000, 1_000_000] {
-            agree(recipients, Workers::default(), Account::default());
-            let one_by_one = Workers {
-                batch_size: 1,
-                ..Workers::default()
-            };
-            agree(recipients, one_by_one, Account::default());
-            let coming = Workers {
-                coming: Coming::OneByOne,
-                ..Workers::default()
-            };
-            agree(recipients, coming, Account::default());
-        }
-    }
-
-    #[test]
-    fn what_the_model_says_is_needed_is_enough() {
-        for recipients in [100_000, 1_000_000] {
-            let shards = in_shards(recipients, PER_SHARD);
-            let workers = needed(&shards, 10.0).expect("it can be done");
-            let account = Account::with_quota(quota_for(workers.posts_per_second));
-            agree(recipients, workers, account);
-        }
-    }
-
-    #[test]
-    fn above_the_quota_posts_are_refused() {
-        let in_shards = in_shards(100_000, PER_SHARD);
-        let workers = Workers {
-            posts_per_second: 12_000,
-            ..Workers::default()
-        };
-        let account = Account::default();
-        assert!(!predict(&in_shards, workers, account).is_within_quota);
-        let outcome = simulate(&in_shards, workers, account, SEED);
-        assert!(outcome.refused > 1_000, "{outcome:?}");
-        assert_eq!(outcome.served + outcome.dropped, 100_000);
-    }
-
-    #[test]
-    fn a_message_that_there_is_no_time_for_comes_again_and_everybody_is_served_once() {
-        // 1,500 posts at 100 a second.
-        let workers = Workers {
-            count: 1,
-            posts_per_second: 100,
-            batch_size: 1,
-            coming: Coming::AtOnce,
-        };
-        assert!(!predict(&[1_500], workers, Account::default()).is_in_time);
-        let outcome = simulate(&[1_500], workers, Account::default(), SEED);
-        assert_eq!((outcome.served, outcome.given_back), (1_500, 1));
-        assert!(outcome.seconds() > 60.0, "{outcome:?}");
-    }
-
-    #[test]
-    fn it_is_the_same_for_the_same_seed() {
-        let simulated =
-            |seed| simulate(&[500, 1_200], Workers::default(), Account::default(), seed);
-        assert_eq!(simulated(1), simulated(1));
-        assert_ne!(simulated(1), simulated(2));
     }
 }

@@ -1,4 +1,5 @@
-//! The whole system beside this process: the real functions under `local`, whose posts come here.
+//! The real system, set up for a measurement: its posts come to this process, and its CPU or its requests
+//! are counted.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,7 +10,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use shared::config::variable;
 
-use crate::Problem;
+use crate::figures::wide;
+use crate::runtime::Problem;
 use crate::sink::Posts;
 use crate::system::{self, APP_ID};
 
@@ -26,14 +28,14 @@ const FUNCTIONS: [&str; 2] = ["publisher", "fanout"];
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// To see how long a publication takes, and how much CPU.
-    Time(Way),
+    Time(DeliverySettings),
     /// To see what it asks of DynamoDB and SQS.
     Count,
 }
 
 /// How the functions deliver.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Way {
+pub(crate) struct DeliverySettings {
     /// At most, and of all workers.
     pub(crate) posts_per_second: u64,
     /// Subscribers that the publisher delivers to by itself.
@@ -67,7 +69,7 @@ pub(crate) struct Asked {
 }
 
 /// A running system. It ends with this value.
-pub(crate) struct System {
+pub(crate) struct MeasuredSystem {
     running: system::System,
     faults: Option<String>,
     table: String,
@@ -77,7 +79,7 @@ pub(crate) struct System {
     delivered: Arc<AtomicU64>,
 }
 
-impl System {
+impl MeasuredSystem {
     /// Starts one that posts to a port.
     pub(crate) fn start(purpose: Purpose, port: u16, posts: &Arc<Posts>) -> Result<Self, Problem> {
         let env_file = env_file();
@@ -248,7 +250,7 @@ impl System {
                 other => return Err(format!("a function asks for {other}").into()),
             }
         }
-        asked.messages = super::model::prediction::wide(self.delivered.load(Ordering::Relaxed));
+        asked.messages = wide(self.delivered.load(Ordering::Relaxed));
         Ok(asked)
     }
 
