@@ -1,5 +1,5 @@
-//! The unmodified clients (pusher-js, laravel-echo, the pusher server SDK) against the real
-//! binaries. The tests themselves are in `clients/javascript/*.test.mjs` and run under Node's own runner.
+//! The unmodified clients (pusher-js, laravel-echo, the pusher server SDK) against the real binaries. The
+//! tests themselves are `clients/javascript/*.test.mjs`, and run under Node's own runner.
 
 use std::path::PathBuf;
 use std::process::Command;

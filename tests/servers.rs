@@ -1,6 +1,6 @@
-//! The unmodified server SDKs for Python and Rust against the real binaries (that for Node is among the
-//! `clients`). What they do is in `clients/python/server_test.py` and in `clients/rust/`; who is where, and
-//! what comes, is seen to here.
+//! The unmodified server SDKs for Python and Rust against the real binaries. (The one for Node is among the
+//! `clients`.) Their programs are `clients/python/server_test.py` and `clients/rust/`; this file checks what
+//! the subscribers receive.
 
 use std::path::PathBuf;
 use std::process::Command;

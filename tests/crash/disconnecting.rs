@@ -1,4 +1,4 @@
-//! Disconnect.
+//! Disconnecting: counts and rows are right in the end, whatever write failed.
 
 use crate::stage::{Stage, cases};
 

@@ -1,4 +1,4 @@
-//! Publishing under an idempotency key, made to fail at every write, and then repeated.
+//! Publishing under an idempotency key: every write fails in turn, and the publication is repeated.
 
 use serde_json::{Value, json};
 use tests::Reply;
@@ -7,20 +7,6 @@ use crate::stage::{Case, Stage, cases};
 
 const EVENTS: &str = "/apps/1001/events";
 
-/// Lets the time pass after which an attempt is taken for dead.
-pub(crate) async fn overdue(stage: &Stage) {
-    for row in stage.table().rows("idem/").await {
-        if row.get("lease_until").is_some() {
-            let over = json!({
-                "Key": {"pk": {"S": row["pk"]}, "sk": {"S": row["sk"]}},
-                "UpdateExpression": "SET lease_until = :past",
-                "ExpressionAttributeValues": {":past": {"N": "1"}},
-            });
-            stage.table().call("UpdateItem", over).await;
-        }
-    }
-}
-
 /// Does the same again until it is answered, as a backend does.
 async fn again(stage: &Stage, body: &Value, case: Case) -> Reply {
     let mut attempts = 0;
@@ -28,7 +14,7 @@ async fn again(stage: &Stage, body: &Value, case: Case) -> Reply {
         let reply = stage.post(EVENTS, body.to_string()).await;
         match reply.status {
             200 => return reply,
-            409 => overdue(stage).await,
+            409 => stage.attempts_overdue().await,
             status => panic!("{case:?}: {status}: {reply:?}"),
         }
         attempts += 1;
@@ -171,7 +157,7 @@ async fn a_serial_that_a_reader_closed_meanwhile_is_replaced_once() {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     // The retry finds it closed, takes another serial, and dies with that in the log.
-    overdue(&stage).await;
+    stage.attempts_overdue().await;
     let rule = json!([{"function": "publisher", "operation": "PutItem", "containing": "log/", "fault": "kill_after", "skip": 1, "times": 1}]);
     stage.faults().set(rule).await;
     assert_eq!(stage.post(EVENTS, body.to_string()).await.status, 500);

@@ -1,4 +1,4 @@
-//! Large channels: the worker that delivers to a shard dies, and so does the way to the queue.
+//! Large channels: the worker of a shard dies, or the queue refuses.
 
 use std::time::Instant;
 
@@ -6,7 +6,6 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 use tests::{PATIENCE, Socket};
 
-use crate::idempotency::overdue;
 use crate::stage::Stage;
 
 const EVENTS: &str = "/apps/1001/events";
@@ -188,7 +187,7 @@ async fn again(stage: &Stage, body: &Value, fault: &str) {
         let reply = stage.post(EVENTS, body.to_string()).await;
         match reply.status {
             200 => return,
-            409 => overdue(stage).await,
+            409 => stage.attempts_overdue().await,
             status => panic!("{fault}: {status}: {reply:?}"),
         }
     }

@@ -1,5 +1,5 @@
-//! Every write of every use case, made to fail in every way that AWS has, and what must be true
-//! afterwards all the same.
+//! Every write of every use case fails in every way that AWS has; afterwards all must still be true what
+//! was promised. [`stage`] makes writes fail; each other file is one use case.
 
 mod connecting;
 mod delivering;

@@ -1,5 +1,5 @@
-//! Joining and leaving a presence channel. What an announcer that dies leaves is told by the reaper,
-//! after its lease has ended; so all cases are begun first, and awaited together.
+//! Joining and leaving a presence channel. If an announcer dies, the reaper announces the rest after its
+//! lease has ended. All cases are begun first, and awaited together.
 
 use serde_json::{Value, json};
 use tests::{Socket, inner};

@@ -1,5 +1,5 @@
-//! A session over HTTP whose function dies, or whose requests to the table fail, between any two of its
-//! writes: what it was to get comes once.
+//! Reading from a session over HTTP. Its function dies, or its requests to the table fail, between any two
+//! of its writes. The client receives everything once.
 
 use serde_json::json;
 use tests::Session;

@@ -1,4 +1,4 @@
-//! Subscribe and unsubscribe.
+//! Subscribing and unsubscribing.
 
 use serde_json::{Value, json};
 use tests::Socket;

@@ -1,4 +1,4 @@
-//! Webhooks: what happens goes on whether its webhooks are queued or not, and what is queued is told.
+//! Webhooks: an operation succeeds even if its webhooks cannot be queued, and a queued webhook is sent.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! A Secrets Manager, which gives what it is told to.
+//! A Secrets Manager, which returns the secrets that a test sets.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -13,7 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use crate::PATIENCE;
+use crate::patience::PATIENCE;
 
 /// The root of the workspace.
 #[must_use]

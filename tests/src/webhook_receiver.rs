@@ -1,4 +1,4 @@
-//! A server of an app's, which gets webhooks.
+//! An app's server, which receives webhooks.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,7 +12,8 @@ use axum::routing::get;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::{PATIENCE, hmac_hex};
+use crate::http::hmac_hex;
+use crate::patience::PATIENCE;
 
 /// What it does with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

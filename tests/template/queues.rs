@@ -1,13 +1,14 @@
-//! The queues and who takes from them, against what the local host plays.
+//! The queues of the local host, against the template: functions, batches, dead letters.
 
 use local::host::settings::timeout;
 use local::queues::declared::QUEUES;
 use yaml_rust2::Yaml;
 
-use crate::{STREAM_LIFE, named, resources};
+use crate::parsed::{STREAM_LIFE, named, resources, template};
 
-/// Checks that the template has the queues of the local host, as that has them.
-pub(crate) fn queues_agree(template: &Yaml) {
+#[test]
+fn the_template_and_the_local_host_have_the_same_queues() {
+    let template = &template();
     let text = |yaml: &Yaml| yaml.as_str().expect("text").to_lowercase();
     let number = |yaml: &Yaml| usize::try_from(yaml.as_i64().expect("a number")).expect("positive");
     let mappings: Vec<_> = resources(template, "AWS::Lambda::EventSourceMapping").collect();

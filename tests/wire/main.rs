@@ -1,75 +1,28 @@
-//! The real binaries on a port of their own, spoken to over sockets and HTTP.
+//! The real binaries on a port of their own, spoken to over sockets and HTTP. A rule is tested in the folder
+//! of its subject:
+//!
+//! | folder | what is tested |
+//! | --- | --- |
+//! | [`connections`], [`tokens`] | who may connect, and how a connection ends |
+//! | [`channels`], [`presence`], [`users`] | joining, members, signing in |
+//! | [`publishing`], [`delivery`] | who may publish; large channels |
+//! | [`history`], [`sessions`], [`webhooks`] | polls, streams and resuming; clients without a socket; webhooks |
+//! | [`rejections`], [`hostile_requests`] | what a caller is told for each broken rule; requests no library makes |
+//! | [`operations`], [`budgets`] | logs, metrics and secrets; what each operation costs |
+//! | [`local`] | the local system itself |
 
-/// What each operation costs.
-mod budgets {
-    mod large_channels;
-    mod sessions;
-    mod sockets;
-}
-/// Joining and leaving channels, and what is told of them.
-mod channels {
-    mod cache;
-    pub(crate) mod endpoints;
-    mod subscribing;
-    mod subscription_counts;
-    mod thousands;
-}
-/// Who may connect, and what becomes of a connection.
-mod connections {
-    mod admission;
-    mod forgetting;
-    mod reaping;
-}
-/// What goes through the queues.
-mod delivery {
-    mod large_channels;
-}
-/// What was published before: polls, streams, resuming.
-mod history {
-    mod cursors;
-    mod polling;
-    mod resuming;
-    mod streams;
-}
+mod budgets;
+mod channels;
+mod connections;
+mod delivery;
+mod history;
 mod hostile_requests;
-/// The local gateway, queues and faults.
-mod local {
-    mod command;
-    mod faults;
-    mod gateway;
-    mod queues;
-}
-/// Logs, metrics and secrets.
-mod operations {
-    mod logs;
-    mod secrets;
-}
-/// Who is on a presence channel.
-mod presence {
-    mod members;
-}
-/// Who may publish what, and whom it reaches.
-mod publishing {
-    mod batches;
-    mod client_events;
-    mod direct_invocation;
-    mod events;
-    mod idempotency;
-    mod progress;
-}
+mod local;
+mod operations;
+mod presence;
+mod publishing;
 mod rejections;
-/// pusher-js without a socket.
-mod sessions {
-    mod transports;
-}
+mod sessions;
 mod tokens;
-/// Signing in, watchlists, and ending a user's connections.
-mod users {
-    mod sign_in;
-    mod terminating;
-    mod watchlists;
-}
-/// What an app's own server is told.
-mod webhooks {
-    mod events;
-}
+mod users;
+mod webhooks;

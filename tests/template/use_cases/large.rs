@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tests::{PATIENCE, Session, Socket, System};
 
-use super::everything::event;
+use super::steps::event;
 
 const CHANNEL: &str = "private-large";
 /// More than a worker reads at once.

@@ -3,13 +3,7 @@
 use serde_json::json;
 use tests::{Session, System};
 
-use super::everything::{event, live};
-
-/// Has a session take the place of what the token in a socket's path has admitted before.
-pub(crate) async fn displace(system: &System, path: &str) {
-    let token = path.split('/').nth(2).expect("a token");
-    Session::open_with(system, token).await;
-}
+use super::steps::{event, live};
 
 /// Takes a session through everything that only one can have to do, and through what others do, too.
 pub(crate) async fn over_http(system: &System) {

@@ -1,4 +1,4 @@
-//! Asking the HTTP API who is where.
+//! The HTTP API's questions about channels: which are occupied, how many subscribe, who is a member.
 
 use serde_json::{Value, json};
 use tests::{PATIENCE, Socket, System, body_digest, hmac_hex, now_secs, signed_query_with};

@@ -1,4 +1,4 @@
-//! Frames from a client: joining, leaving, pinging, and everything that cannot be followed.
+//! Subscribing, unsubscribing and pinging, and the answers to frames that cannot be followed.
 
 use serde_json::{Value, json};
 use tests::{Socket, System};

@@ -1,4 +1,4 @@
-//! How many subscribe to a channel: who is told of it, when, and that the last word is right.
+//! Subscription counts: who is told of a channel's count, and when; the last count told is right.
 
 use std::time::{Duration, Instant};
 

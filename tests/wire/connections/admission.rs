@@ -1,4 +1,4 @@
-//! Connecting: who is greeted, who is refused with which code, and how a connection ends.
+//! Connecting: who is greeted, and who is refused with which code.
 
 use serde_json::json;
 use tests::{Socket, System};

@@ -1,4 +1,4 @@
-//! What is left of a connection when it is gone: nothing that costs anything.
+//! What a connection leaves behind when it is gone: nothing that costs anything.
 
 use serde_json::{Value, json};
 use tests::{PATIENCE, Socket, System};

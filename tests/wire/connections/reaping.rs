@@ -1,4 +1,4 @@
-//! What nobody else finishes: connections whose end was never told, and those that are overdue.
+//! The reaper: connections whose `$disconnect` never came, and connections that are overdue.
 
 use serde_json::{Value, json};
 use tests::{PATIENCE, Socket, System, inner};

@@ -1,4 +1,4 @@
-//! Who may read without a socket: tokens, what they grant, and the cursors that name it.
+//! Reading without a socket: which token grants what, and the cursors that carry a grant.
 
 use std::time::{Duration, Instant};
 

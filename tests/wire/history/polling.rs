@@ -1,4 +1,4 @@
-//! Polling: what was published after a serial, in order.
+//! Polling: the publications after a serial, in order.
 
 use serde_json::{Value, json};
 use tests::{PATIENCE, Socket, System};

@@ -1,4 +1,4 @@
-//! One command: what it says, what it takes, and how it ends.
+//! The command: what it prints, which arguments it accepts, and how it ends.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
-//! What API Gateway does not promise: that a `$disconnect` comes, that it comes after its
-//! `$connect`, that frames are worked on in their order.
+//! What API Gateway does not promise, made to happen: a `$disconnect` that never comes or overtakes its
+//! `$connect`, and frames that overtake each other.
 
 use std::time::Duration;
 

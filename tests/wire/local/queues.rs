@@ -1,4 +1,4 @@
-//! Queues: a message is sent by the functions' own client, over the wire.
+//! The local queues, reached by the functions' own client.
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
-//! What the functions print: a log that says whose line it is and repeats nothing that is secret, and
-//! the metrics.
+//! The log and the metrics: every line names its function, and no line holds a secret.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

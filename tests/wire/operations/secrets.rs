@@ -1,4 +1,4 @@
-//! Secrets that Secrets Manager has, and that change.
+//! Secrets from Secrets Manager that change while the system runs.
 
 use std::time::{Duration, Instant};
 

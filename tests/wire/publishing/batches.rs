@@ -1,4 +1,4 @@
-//! Publishing several events at once, and as long ago.
+//! Publishing several events at once, and through the deprecated endpoint.
 
 use serde_json::{Value, json};
 use tests::{Socket, System, now_secs, signed_query_with};

@@ -1,4 +1,4 @@
-//! Client events: who may tell the others something, and what reaches whom.
+//! Client events: who may send one, and who receives it.
 
 use serde_json::{Value, json};
 use tests::{PATIENCE, Socket, System};

@@ -1,4 +1,4 @@
-//! The HTTP API: who may publish, what reaches whom, and what is refused.
+//! Publishing over the HTTP API: who may publish, who receives the event, and what is refused.
 
 use std::time::SystemTime;
 

@@ -1,4 +1,4 @@
-//! A task's progress, by whatever way it is read.
+//! A task's progress, read over sockets, streams and polls.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Watchlists: who is online, as it is told to those who watch.
+//! Watchlists: watchers are told when a user comes online and goes offline.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};

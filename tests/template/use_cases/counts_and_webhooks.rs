@@ -3,8 +3,8 @@
 use serde_json::json;
 use tests::{PATIENCE, Socket, System};
 
-use super::everything::{event, presence, reap, watching};
-use super::sessions::displace;
+use super::leaving::{presence, watching};
+use super::steps::{come_and_go, displace, event, reap};
 
 /// Has each function find somebody gone from a channel whose others are told how many are left.
 pub(crate) async fn everything_counted(system: &System) {
@@ -49,13 +49,6 @@ pub(crate) async fn everything_counted(system: &System) {
     left_alone(system, "reaper").await;
     presence(system, "fanout").await;
     watching(system, "fanout").await;
-}
-
-/// Has the subscribers of a channel told how many they are, by way of the queue.
-pub(crate) async fn come_and_go(system: &System, channel: &str) {
-    let mut socket = Socket::connect(system).await;
-    socket.subscribe_counted(channel).await;
-    socket.close().await;
 }
 
 /// Has each function tell webhooks of something, and `webhook` look at what was held, try in vain, and

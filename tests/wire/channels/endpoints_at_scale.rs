@@ -1,4 +1,4 @@
-//! Asking the HTTP API about thousands of channels and users.
+//! The same questions about thousands of channels and members.
 
 use serde_json::{Value, json};
 use tests::System;

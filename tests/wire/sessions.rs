@@ -1,0 +1,4 @@
+//! Sessions over HTTP, for clients that cannot have a socket.
+
+mod admission;
+mod transports;
