@@ -9,4 +9,5 @@ mod chance;
 pub(super) mod forecast;
 mod outcome;
 mod prediction;
+pub(super) mod shards;
 mod simulation;

@@ -3,8 +3,8 @@
 
 use super::assumptions::{Account, Coming, PER_SHARD, Workers};
 use super::prediction::{needed, predict, quota_for};
+use super::shards::in_shards;
 use super::simulation::simulate;
-use crate::growth::subscribers::in_shards;
 
 const SEED: u64 = 1;
 /// How far the model may be off, as a part of what is simulated.

@@ -7,9 +7,9 @@ use super::assumptions::{
 };
 use super::outcome::Outcome;
 use super::prediction::{Prediction, needed, predict, quota_for};
+use super::shards::in_shards;
 use super::simulation::simulate;
 use crate::figures::{grouped, push, significant};
-use crate::growth::subscribers::in_shards;
 
 /// The chance of the simulation.
 const SEED: u64 = 1;
