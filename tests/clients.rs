@@ -1,5 +1,5 @@
-//! The unmodified clients (pusher-js, laravel-echo, the pusher server SDK) against the real
-//! binaries. The tests themselves are in `clients/*.test.mjs` and run under Node's own runner.
+//! The unmodified clients (pusher-js, laravel-echo, the pusher server SDK) against the real binaries. The
+//! tests themselves are `clients/javascript/*.test.mjs`, and run under Node's own runner.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -12,7 +12,7 @@ use tests::{Receiver, System, workspace};
 const NODE_MIN: u32 = 20;
 
 fn folder() -> PathBuf {
-    workspace().join("tests/clients")
+    workspace().join("tests/clients/javascript")
 }
 
 /// Makes sure of Node and installs the clients, once. Without Node this fails and says so: the
@@ -139,7 +139,7 @@ fn chromium() -> String {
 
 /// Builds the example task, and says where it is.
 fn task() -> String {
-    let built = local::binaries::cargo_build()
+    let built = local::host::binaries::cargo_build()
         .current_dir(workspace())
         .args(["-p", "progress", "--example", "task"])
         .status();

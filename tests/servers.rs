@@ -1,6 +1,6 @@
-//! The unmodified server SDKs for Python and Rust against the real binaries (that for Node is among the
-//! `clients`). What they do is in `clients/server_test.py` and in `clients-rust/`; who is where, and
-//! what comes, is seen to here.
+//! The unmodified server SDKs for Python and Rust against the real binaries. (The one for Node is among the
+//! `clients`.) Their programs are `clients/python/server_test.py` and `clients/rust/`; this file checks what
+//! the subscribers receive.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -66,7 +66,7 @@ impl Occupied {
 fn python() -> PathBuf {
     let folder = target().join("clients-python");
     let python = folder.join("bin/python");
-    let needed = std::fs::read_to_string(workspace().join("tests/clients/requirements.txt"));
+    let needed = std::fs::read_to_string(workspace().join("tests/clients/python/requirements.txt"));
     let needed = needed.expect("it can be read");
     let marker = folder.join("requirements.txt");
     if std::fs::read_to_string(&marker).is_ok_and(|installed| installed == needed) {
@@ -92,7 +92,7 @@ fn python() -> PathBuf {
             "--disable-pip-version-check",
             "--requirement",
         ])
-        .arg(workspace().join("tests/clients/requirements.txt"))
+        .arg(workspace().join("tests/clients/python/requirements.txt"))
         .status();
     assert!(
         installed.expect("pip runs").success(),
@@ -108,7 +108,7 @@ async fn pythons_sdk_publishes_and_asks() {
     let mut ended = Socket::connect(&occupied.system).await;
     ended.sign_in(json!({"id": "ended"})).await;
     let mut command = Command::new(python());
-    command.arg(workspace().join("tests/clients/server_test.py"));
+    command.arg(workspace().join("tests/clients/python/server_test.py"));
     occupied.run(command).await;
     // In the order of the tests' names: the batches with and without what it asks, and the others.
     occupied
@@ -138,7 +138,7 @@ async fn rusts_sdk_publishes_and_asks() {
     let mut command = Command::new(env!("CARGO"));
     command
         .args(["run", "--quiet", "--locked", "--manifest-path"])
-        .arg(workspace().join("tests/clients-rust/Cargo.toml"))
+        .arg(workspace().join("tests/clients/rust/Cargo.toml"))
         .arg("--target-dir")
         .arg(target().join("clients-rust"));
     occupied.run(command).await;

@@ -1,84 +1,19 @@
-//! What one publication costs as its channel grows: measured up to 100,000 recipients with the real functions, and by
-//! a model for a million on AWS.
+//! What one publication costs as its channel grows: measured up to 100,000 recipients with the real functions,
+//! and by a model for a million on AWS.
 //!
-//! The functions run under `local`, as they are deployed. Their posts come to a sink in this process, which answers
-//! at once; the subscribers are rows in the table, as real ones leave them. CPU is that of the functions' own
-//! processes. Requests are counted by the proxy that `local --faults` puts between the functions and
-//! the table, in a system of its own, since it costs time.
+//! | module | owns |
+//! | --- | --- |
+//! | [`model`] | a publication on AWS, calculated and simulated: pure |
+//! | [`subscribers`], [`measured_system`], [`measure`] | the rows of a channel; the real system; its figures |
+//! | [`fit`], [`plot`], [`report`] | a line through figures, a picture, the page |
+//! | [`benchmark`], [`threshold`] | the two benchmarks |
 
-mod bucket;
-mod chance;
+pub(crate) mod benchmark;
 mod fit;
-mod forecast;
 mod measure;
+mod measured_system;
 mod model;
 mod plot;
 mod report;
-mod simulate;
 mod subscribers;
-mod system;
-mod threshold;
-
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use clap::Args;
-
-use self::report::Report;
-pub(crate) use self::threshold::Threshold;
-use crate::Problem;
-
-/// The recipients of the channels that are published to.
-const SIZES: [u64; 6] = [1, 10, 100, 1_000, 10_000, 100_000];
-/// The default pace, which a quota asks for, and one that nothing is held back by.
-const PACES: [u64; 2] = [shared::model::limits::POSTS_PER_SECOND_DEFAULT, 4_000_000];
-
-/// The benchmark of growth.
-#[derive(Args)]
-pub(crate) struct Growth {
-    /// Measurements of each size, of which the median is reported
-    #[arg(long, default_value_t = 5)]
-    rounds: u32,
-    /// The same at the default pace, at which the largest takes 12 s
-    #[arg(long, default_value_t = 3)]
-    paced_rounds: u32,
-    /// Where the picture goes
-    #[arg(long, default_value = "docs/growth.svg")]
-    svg: PathBuf,
-    /// The model and its simulation alone
-    #[arg(long)]
-    model: bool,
-    /// Runs `local` and the functions that lie beside this binary, without building them first
-    #[arg(long)]
-    prebuilt: bool,
-}
-
-impl Growth {
-    /// Measures, and prints.
-    pub(crate) fn run(&self) -> Result<(), Problem> {
-        if self.model {
-            print!("{}", forecast::text());
-            return Ok(());
-        }
-        if !self.prebuilt {
-            crate::system::build()?;
-        }
-        let sink = measure::sink(Duration::ZERO)?;
-        let report = crate::runtime()?.block_on(async {
-            let [paced, free] = PACES;
-            let counted = measure::count(&sink, &SIZES).await?;
-            let free = measure::time(free, &sink, &SIZES, self.rounds).await?;
-            let paced = measure::time(paced, &sink, &SIZES, self.paced_rounds).await?;
-            Ok::<_, Problem>(Report {
-                counted,
-                free,
-                paced,
-            })
-        })?;
-        std::fs::write(&self.svg, report.svg())?;
-        let name = self.svg.file_name().unwrap_or_default();
-        print!("{}", report.text(Path::new(name)));
-        print!("{}", forecast::text());
-        Ok(())
-    }
-}
+pub(crate) mod threshold;

@@ -1,22 +1,23 @@
-//! `cargo run --profile bench -p bench -- WHAT`:
+//! `cargo run --profile bench -p bench -- WHAT`. A folder uses only those listed before it:
 //!
-//! | | measures |
+//! | folder | what it is |
 //! | --- | --- |
-//! | [`delivery`] | what a delivered message costs, by our path and by others: a sink, whose work is not counted, and one publisher after another, whose work and memory are |
-//! | [`crowd`] | how long a publication takes to thousands of real sockets |
-//! | [`growth`] | what a publication costs with one recipient to 100,000, and a model of a million on AWS |
-//! | [`growth::Threshold`] | from how many subscribers on the queue is the better way |
-//! | [`day`] | what a day costs on AWS: operations counted, times prices |
+//! | [`runtime`], [`figures`] | what every benchmark stands on; numbers as text |
+//! | [`sink`] | the receiver of posts, in place of API Gateway |
+//! | [`system`] | the real system as a child process |
+//! | [`delivery`] | `delivery`: what a delivered message costs, by our path and by others |
+//! | [`crowd`] | `crowd`: how long a publication takes to thousands of real sockets |
+//! | [`growth`] | `growth`: what a publication costs as its channel grows; `threshold`: from how many subscribers on the queue is better |
+//! | [`day`] | `day`: what a day costs on AWS |
 //!
-//! All but the first start the real system beside themselves ([`system`]).
+//! `startup.py` measures how soon a function is ready.
 
 mod crowd;
 mod day;
 mod delivery;
+mod figures;
 mod growth;
-mod load;
-mod publish;
-mod report;
+mod runtime;
 mod sink;
 mod system;
 
@@ -24,16 +25,14 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::crowd::Crowd;
-use crate::day::DayOf;
-use crate::delivery::Delivery;
-use crate::growth::{Growth, Threshold};
-use crate::load::Load;
-use crate::publish::Way;
+use crate::crowd::benchmark::Crowd;
+use crate::day::benchmark::DayOf;
+use crate::delivery::benchmark::Delivery;
+use crate::delivery::load::Load;
+use crate::delivery::ways::{self, Way};
+use crate::growth::benchmark::Growth;
+use crate::growth::threshold::Threshold;
 use crate::sink::Sink;
-
-/// What went wrong, for whoever runs it.
-pub(crate) type Problem = Box<dyn std::error::Error + Send + Sync>;
 
 /// Measures Lambda Channels.
 #[derive(Parser)]
@@ -72,7 +71,7 @@ fn main() -> ExitCode {
         What::Day(day) => day.run(),
         What::Delivery(delivery) => delivery.run(),
         What::Growth(growth) => growth.run(),
-        What::Publish { way, load } => publish::run(way, &load),
+        What::Publish { way, load } => ways::run(way, &load),
         What::Sink(sink) => sink.run(),
         What::Threshold(threshold) => threshold.run(),
     };
@@ -83,11 +82,4 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// As the functions have it: one thread.
-pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
 }

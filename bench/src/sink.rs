@@ -1,4 +1,5 @@
-//! What stands for API Gateway: it answers every post, at once or after a while, and looks at none.
+//! The receiver of posts, in place of API Gateway. It answers every post with 200, at once or after a
+//! delay, and reads nothing but its length.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
@@ -13,7 +14,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio_rustls::TlsAcceptor;
 
-use crate::Problem;
+use crate::runtime::{Problem, single_threaded};
 
 /// With the headers that API Gateway sends.
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\n\
@@ -24,6 +25,11 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\n\
     x-amz-apigw-id: VbT2yGZbFiAEMvw=\r\n\r\n";
 /// Bytes of a request, at most.
 const REQUEST_MAX_BYTES: usize = 16_384;
+
+/// A recipient's connection id, in the shape of API Gateway's: its last character is escaped in a path.
+pub(crate) fn connection_id(index: usize) -> String {
+    format!("{index:015x}=")
+}
 
 /// The posts that came.
 pub(crate) struct Posts {
@@ -84,7 +90,7 @@ impl Sink {
         });
         let acceptor = self.tls.as_deref().map(acceptor).transpose()?;
         let delay = Duration::from_millis(self.delay_ms);
-        crate::runtime()?.block_on(serve(listener, delay, acceptor, Arc::new(Posts::new())))
+        single_threaded()?.block_on(serve(listener, delay, acceptor, Arc::new(Posts::new())))
     }
 }
 

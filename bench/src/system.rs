@@ -1,4 +1,5 @@
-//! The whole system beside this process: `local`, and the real functions as its children.
+//! The real system as a child process: it builds and starts `local`, finds the processes of its functions,
+//! and signs requests for its app.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -12,7 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use shared::model::secret::Secret;
 
-use crate::Problem;
+use crate::runtime::Problem;
 
 /// How long it may take to start, once it is built, and to end.
 const PATIENCE: Duration = Duration::from_secs(60);

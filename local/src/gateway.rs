@@ -1,80 +1,11 @@
-//! The gateway: what every request to the public port works with.
+//! CloudFront and API Gateway: the public port and its routes, the sockets, and `@connections`. It
+//! turns what clients send into invocations, and knows nothing of channels or apps.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use serde_json::Value;
-
-use crate::connections::Connections;
-use crate::faults::Invocation;
-use crate::faults::in_force::InForce;
-use crate::function::Outcome;
-use crate::host::Host;
-use crate::stop::Stop;
-
-/// How long a socket lives.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Without traffic.
-    pub idle: Duration,
-    /// At all.
-    pub age: Duration,
-}
-
-/// The gateway. Cheap to clone.
-#[derive(Clone)]
-pub struct Gateway {
-    /// The functions.
-    pub host: Host,
-    /// The open sockets.
-    pub connections: Arc<Connections>,
-    /// How long a socket lives.
-    pub limits: Limits,
-    /// Whether anybody learns of its end.
-    pub disconnects: bool,
-    /// The faults that its invocations may meet.
-    pub faults: Option<InForce>,
-    /// Tells when to end.
-    pub stop: Stop,
-    /// `host:port` of the public port.
-    pub domain: String,
-}
-
-impl Gateway {
-    /// Invokes `connect` or `message` for a connection. `None`: a fault has swallowed it.
-    pub(crate) async fn invoke(
-        &self,
-        invocation: Invocation,
-        connection: &str,
-        event: &Value,
-    ) -> Option<Outcome> {
-        let event = event.to_string();
-        if self.admits(invocation, connection, &event).await {
-            Some(self.host.invoke(invocation.function(), event.into()).await)
-        } else {
-            None
-        }
-    }
-
-    /// Invokes `disconnect` for a connection: nobody waits for the answer.
-    pub(crate) async fn disconnect(&self, connection: &str, event: &Value) {
-        let invocation = Invocation::Disconnect;
-        let event = event.to_string();
-        if self.disconnects && self.admits(invocation, connection, &event).await {
-            let function = invocation.function();
-            self.host.invoke_async(function, event.into()).await;
-        }
-    }
-
-    /// Whether an invocation is to happen, as soon as nothing holds it.
-    async fn admits(&self, invocation: Invocation, connection: &str, event: &str) -> bool {
-        let Some(faults) = &self.faults else {
-            return true;
-        };
-        let mut stop = self.stop.clone();
-        tokio::select! {
-            admitted = faults.admit(invocation, connection, event) => admitted,
-            () = stop.stopped() => false,
-        }
-    }
-}
+pub mod connections;
+mod function_url;
+mod http_api;
+pub mod management_api;
+pub mod routes;
+pub mod state;
+mod upgrade;
+mod websocket;

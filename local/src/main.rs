@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use local::args::Args;
-use local::banner;
+use local::command_line::args::Args;
+use local::command_line::banner;
 use local::system::System;
 use tokio::signal::unix::{SignalKind, signal};
 

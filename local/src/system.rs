@@ -1,4 +1,4 @@
-//! Starting all of it in order, and stopping all of it.
+//! Starts every part in order, and stops them together. Nothing else knows all parts.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -8,21 +8,27 @@ use std::time::Duration;
 use functions::FUNCTIONS;
 use shared::config::variable;
 
-use crate::args::{AppArg, Args, Disconnects};
-use crate::connections::Connections;
+use crate::command_line::apps::AppArg;
+use crate::command_line::args::Args;
+use crate::command_line::choices::Disconnects;
 use crate::faults::in_force::InForce;
 use crate::faults::proxy::{Proxy, Upstreams};
-use crate::gateway::{Gateway, Limits};
-use crate::host::Host;
-use crate::queues::Queues;
-use crate::settings::{Endpoints, Settings};
-use crate::stop::{Stop, Stopper};
-use crate::{binaries, internal, mapping, routes, runtime_api, schedule, serve, table};
+use crate::gateway::connections::Connections;
+use crate::gateway::routes;
+use crate::gateway::state::{Gateway, Limits};
+use crate::host::dispatch::Host;
+use crate::host::settings::{Endpoints, Settings};
+use crate::host::{binaries, runtime_api};
+use crate::queues::live::Queues;
+use crate::serving::listening;
+use crate::serving::stop::{Stop, Stopper};
+use crate::triggers::{mapping, schedule};
+use crate::{internal_port, table};
 
-/// How long stopping may take: under the 2 s within which everything has to be gone.
+/// How long stopping may take. Everything must be gone within 2 s.
 const STOP_PATIENCE: Duration = Duration::from_millis(1_500);
 
-/// What signs cursors: here it is no secret, and cursors are good after a restart, too.
+/// The key that signs cursors. It is no secret here, and cursors stay valid after a restart.
 const OWN_KEY: &str = "local-cursor-key-for-this-machine-alone";
 
 /// The stage in the `@connections` endpoint.
@@ -45,8 +51,8 @@ impl System {
         let apps_json = args.apps_json()?;
         let apps = AppArg::list(&apps_json)?;
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        // Before anything takes long.
-        let (public, public_address) = serve::listen(args.host, args.port)?;
+        // A taken port is reported before the build, which may take minutes.
+        let (public, public_address) = listening::listen(args.host, args.port)?;
         let database = table::open(args.data.as_deref())?;
         if !args.prebuilt {
             binaries::build().await?;
@@ -54,54 +60,18 @@ impl System {
         let folder = binaries::folder()?;
 
         let (stopper, stop) = Stop::new();
-        let (table, table_address) = serve::listen(loopback, 0)?;
-        let (internal, internal_address) = serve::listen(loopback, 0)?;
-        let (runtime, runtime_address) = serve::listen(loopback, 0)?;
+        let (table, table_address) = listening::listen(loopback, 0)?;
+        let (internal, internal_address) = listening::listen(loopback, 0)?;
+        let (runtime, runtime_address) = listening::listen(loopback, 0)?;
         let faults = if args.faults {
-            Some(serve::listen(loopback, 0)?)
+            Some(listening::listen(loopback, 0)?)
         } else {
             None
         };
         let faults_address = faults.as_ref().map(|(_, address)| *address);
-        let mut variables = vec![
-            (variable::APPS, apps_json),
-            (variable::TABLE_NAME, table::TABLE_NAME.to_owned()),
-            (variable::GREET_VIA, args.greet_via.as_str().to_owned()),
-            (
-                variable::CONNECTION_LIFE,
-                args.connection_life_secs().to_string(),
-            ),
-            (variable::PROBE, args.probe.to_string()),
-            (variable::STREAM_LIFE, args.stream_life.to_string()),
-            (variable::OWN_KEY, OWN_KEY.to_owned()),
-            (variable::WEBHOOKS_TO, args.webhooks_to.as_str().to_owned()),
-            (
-                variable::WEBHOOK_PATIENCE,
-                args.webhook_patience.to_string(),
-            ),
-            (variable::FANOUT_INLINE_MAX, args.inline_max.to_string()),
-            (variable::SUBSCRIBERS_PER_SHARD, args.per_shard.to_string()),
-            (
-                variable::POSTS_PER_SECOND,
-                args.posts_per_second.to_string(),
-            ),
-            (
-                variable::FANOUT_CONCURRENCY,
-                mapping::CONCURRENCY.to_string(),
-            ),
-        ];
-        let optional = [
-            (variable::LOG, &args.log),
-            (variable::METRICS_NAMESPACE, &args.metrics),
-        ];
-        variables.extend(
-            optional
-                .into_iter()
-                .filter_map(|(name, value)| Some((name, value.clone()?))),
-        );
         let settings = Settings {
             folder,
-            variables,
+            variables: variables(args, apps_json),
             overriding: args.env.clone(),
             endpoints: Endpoints {
                 table: table_address,
@@ -139,7 +109,7 @@ impl System {
 
         let sweep_period = Duration::from_secs(args.sweep_every);
         if let Some((faults, _)) = faults {
-            let (replica, replica_address) = serve::listen(loopback, 0)?;
+            let (replica, replica_address) = listening::listen(loopback, 0)?;
             let database = table::open(None)?;
             tokio::spawn(table::serve(replica, database, sweep_period, stop.clone()));
             let upstreams = Upstreams {
@@ -159,7 +129,7 @@ impl System {
             let period = Duration::from_secs(args.reap_every);
             tokio::spawn(schedule::run(period, host.clone(), stop.clone()));
         }
-        tokio::spawn(internal::serve(
+        tokio::spawn(internal_port::serve(
             internal,
             STAGE,
             connections,
@@ -196,9 +166,40 @@ impl System {
 
     /// Closes every socket, ends every function, and returns when all is gone.
     pub async fn stop(self) {
-        // What has not ended by then ends with the process; the functions are killed with it.
+        // The process ends after that, and its functions are killed with it.
         let _ = tokio::time::timeout(STOP_PATIENCE, self.stopper.stop()).await;
     }
+}
+
+/// The functions' variables, but for the endpoints.
+fn variables(args: &Args, apps_json: String) -> Vec<(&'static str, String)> {
+    let life = args.connection_life_secs();
+    let mut variables = vec![
+        (variable::APPS, apps_json),
+        (variable::TABLE_NAME, table::TABLE_NAME.to_owned()),
+        (variable::GREET_VIA, args.greet_via.as_str().to_owned()),
+        (variable::CONNECTION_LIFE, life.to_string()),
+        (variable::PROBE, args.probe.to_string()),
+        (variable::STREAM_LIFE, args.stream_life.to_string()),
+        (variable::OWN_KEY, OWN_KEY.to_owned()),
+        (variable::WEBHOOKS_TO, args.webhooks_to.as_str().to_owned()),
+    ];
+    let numbers = [
+        (variable::WEBHOOK_PATIENCE, args.webhook_patience),
+        (variable::FANOUT_INLINE_MAX, args.inline_max),
+        (variable::SUBSCRIBERS_PER_SHARD, args.per_shard),
+        (variable::POSTS_PER_SECOND, args.posts_per_second),
+    ];
+    variables.extend(numbers.map(|(name, number)| (name, number.to_string())));
+    let concurrency = mapping::CONCURRENCY.to_string();
+    variables.push((variable::FANOUT_CONCURRENCY, concurrency));
+    let optional = [
+        (variable::LOG, &args.log),
+        (variable::METRICS_NAMESPACE, &args.metrics),
+    ];
+    let given = |(name, value): (_, &Option<String>)| Some((name, value.clone()?));
+    variables.extend(optional.into_iter().filter_map(given));
+    variables
 }
 
 /// Writes the functions' variables, a line each, as a shell and `cargo lambda` read them.

@@ -1,4 +1,5 @@
-//! The embedded DynamoDB: one table, in memory or in a file.
+//! The embedded DynamoDB: one table, in memory or in a file. It knows the names of the keys and
+//! indexes, and nothing of what the rows mean.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use shared::aws::schema::{
 };
 use tokio::net::TcpListener;
 
-use crate::stop::Stop;
+use crate::serving::stop::Stop;
 
 /// The table's name.
 pub const TABLE_NAME: &str = "channels";
@@ -82,7 +83,7 @@ fn read<T: serde::de::DeserializeOwned>(request: Value) -> Result<T, String> {
     serde_json::from_value(request).map_err(|error| error.to_string())
 }
 
-/// Serves DynamoDB's API and now and then removes what has expired, until the system stops.
+/// Serves DynamoDB's API until the system stops, and deletes expired rows every period.
 pub async fn serve(listener: TcpListener, database: Database, sweep_period: Duration, stop: Stop) {
     let sweeper = sweep(database.clone(), sweep_period, stop.clone());
     let mut stop = stop;

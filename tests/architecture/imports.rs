@@ -6,14 +6,14 @@ use std::fs;
 use std::path::Path;
 
 /// A module's path within its crate; the empty one is `lib.rs` or `main.rs`.
-pub type Module = Vec<String>;
+pub(crate) type Module = Vec<String>;
 
 /// The files of one crate, and what each uses.
-pub struct Imports(BTreeMap<Module, BTreeSet<Module>>);
+pub(crate) struct Imports(BTreeMap<Module, BTreeSet<Module>>);
 
 impl Imports {
     /// Reads the sources below `folder`, whose crate others name `name`.
-    pub fn of(folder: &Path, name: &str) -> Self {
+    pub(crate) fn of(folder: &Path, name: &str) -> Self {
         let mut sources = BTreeMap::new();
         collect(folder, &mut Vec::new(), &mut sources);
         let re_exports: BTreeMap<&Module, BTreeMap<String, Module>> = sources
@@ -36,13 +36,13 @@ impl Imports {
     }
 
     /// Every file and a file that it uses.
-    pub fn edges(&self) -> impl Iterator<Item = (&Module, &Module)> {
+    pub(crate) fn edges(&self) -> impl Iterator<Item = (&Module, &Module)> {
         let edges = self.0.iter();
         edges.flat_map(|(file, used)| used.iter().map(move |other| (file, other)))
     }
 
     /// Files that use each other, however many lie between: each circle once.
-    pub fn circles(&self) -> Vec<Vec<String>> {
+    pub(crate) fn circles(&self) -> Vec<Vec<String>> {
         let reach: BTreeMap<&Module, BTreeSet<&Module>> = self
             .0
             .keys()
@@ -74,7 +74,7 @@ impl Imports {
     }
 
     /// How many files there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 }
@@ -99,7 +99,7 @@ fn collect(folder: &Path, module: &mut Module, sources: &mut BTreeMap<Module, St
 }
 
 /// Without tests and comments, which may name what the code may not.
-pub fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     let tests = ["mod", "pub(crate) mod"].map(|module| format!("#[cfg(test)]\n{module} tests"));
     let ends = tests.iter().filter_map(|begin| text.find(begin));
     let lines = text[..ends.min().unwrap_or(text.len())].lines();

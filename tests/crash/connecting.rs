@@ -1,4 +1,4 @@
-//! Connect, with and without a token, and the token's issue.
+//! Connecting, with and without a token, and issuing a token.
 
 use serde_json::{Value, json};
 use tests::Socket;

@@ -1,4 +1,4 @@
-//! What `@connections` does to one recipient, and what the others notice of it: nothing.
+//! `@connections` refuses, loses or delays one post. The other recipients notice nothing.
 
 use serde_json::json;
 use tests::Socket;

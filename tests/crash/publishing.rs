@@ -1,4 +1,4 @@
-//! Publish, and the removal of those whom it finds gone.
+//! Publishing, and the removal of subscribers whose connections are gone.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};

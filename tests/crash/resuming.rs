@@ -1,4 +1,4 @@
-//! Joining a channel after a serial.
+//! Joining a channel after a serial, as a client that comes back does.
 
 use serde_json::{Value, json};
 use tests::{PATIENCE, Socket};

@@ -1,5 +1,5 @@
-//! Signing in and leaving, where users are watched. What is left untold is told by the reaper, after the
-//! lease of whoever died has ended; so all cases are begun first, and awaited together.
+//! Signing in and leaving, where users are watched. If an announcer dies, the reaper tells the watchers after
+//! its lease has ended. All cases are begun first, and awaited together.
 
 use serde_json::{Value, json};
 use tests::{PATIENCE, Socket, inner};

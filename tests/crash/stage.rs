@@ -1,4 +1,5 @@
-//! A channel with somebody on it who must never miss anything, while another one's requests fail.
+//! The stage of these tests: a system in which a function's write can fail, and what must be true of a channel
+//! at any time.
 
 use std::ops::Deref;
 
@@ -119,6 +120,20 @@ impl Stage {
                     "ExpressionAttributeValues": { ":past": { "N": "1" } },
                 });
                 self.table().call("UpdateItem", due).await;
+            }
+        }
+    }
+
+    /// Lets the time pass after which an attempt to publish under an idempotency key is taken for dead.
+    pub(crate) async fn attempts_overdue(&self) {
+        for row in self.table().rows("idem/").await {
+            if row.get("lease_until").is_some() {
+                let over = json!({
+                    "Key": {"pk": {"S": row["pk"]}, "sk": {"S": row["sk"]}},
+                    "UpdateExpression": "SET lease_until = :past",
+                    "ExpressionAttributeValues": {":past": {"N": "1"}},
+                });
+                self.table().call("UpdateItem", over).await;
             }
         }
     }

@@ -1,9 +1,10 @@
-//! What a running system's functions ask of AWS: made to fail, and counted.
+//! The fault proxy of a running system: sets its rules, and reads the requests of the functions.
 
 use serde_json::{Value, json};
 
+use crate::patience::PATIENCE;
+use crate::system::System;
 use crate::table::dynamodb_request;
-use crate::{PATIENCE, System};
 
 /// The controls of a system that was started with `--faults`.
 pub struct Faults<'a> {

@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use md5::Digest as _;
 use serde_json::Value;
 
-use crate::System;
+use crate::system::System;
 
 /// What a request was answered.
 #[derive(Debug)]

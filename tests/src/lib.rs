@@ -1,30 +1,32 @@
-//! What the tests stand on: the real system as child processes, a socket that waits for frames,
-//! and requests signed by an implementation that shares nothing with the one under test.
+//! What the tests stand on. Requests are signed by code that shares nothing with the code under test.
+//!
+//! | file | what it is |
+//! | --- | --- |
+//! | `system`, `table`, `faults` | the real system as a child process, its table, its fault proxy |
+//! | `socket`, `session`, `stream`, `http` | clients: a socket, a session over HTTP, server-sent events, signed requests |
+//! | `webhook_receiver`, `secrets_manager` | servers that the system calls |
+//! | `patience` | how long a test waits |
 
 mod faults;
 mod http;
-mod receiver;
-mod secrets;
+mod patience;
+mod secrets_manager;
 mod session;
 mod socket;
 mod stream;
 mod system;
 mod table;
+mod webhook_receiver;
 
 pub use faults::{Faults, Made};
 pub use http::{
     App, Reply, body_digest, hmac_hex, now_secs, signed_query, signed_query_as, signed_query_with,
 };
-pub use receiver::{Answers, Receiver, Told};
-pub use secrets::SecretsManager;
+pub use patience::PATIENCE;
+pub use secrets_manager::SecretsManager;
 pub use session::Session;
 pub use socket::{Socket, inner};
 pub use stream::Stream;
 pub use system::{System, binary, target, workspace};
 pub use table::Table;
-
-use std::time::Duration;
-
-/// How long anything awaited may take. Long, because these machines are shared; no test ever
-/// waits this long unless it fails.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub use webhook_receiver::{Answers, Receiver, Told};

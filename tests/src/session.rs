@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::{PATIENCE, Reply, System, hmac_hex, inner};
+use crate::http::{Reply, hmac_hex};
+use crate::patience::PATIENCE;
+use crate::socket::inner;
+use crate::system::System;
 
 /// A session.
 pub struct Session<'a> {

@@ -7,7 +7,9 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-use crate::{PATIENCE, System, hmac_hex};
+use crate::http::hmac_hex;
+use crate::patience::PATIENCE;
+use crate::system::System;
 
 /// A connected socket.
 pub struct Socket {

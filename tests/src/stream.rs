@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::{PATIENCE, System};
+use crate::patience::PATIENCE;
+use crate::system::System;
 
 /// A stream that was answered.
 pub struct Stream {

@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::time::Instant;
 
-use local::binaries::cargo_build;
+use local::host::binaries::cargo_build;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use crate::PATIENCE;
+use crate::patience::PATIENCE;
 
 /// The root of the workspace.
 #[must_use]

@@ -1,8 +1,8 @@
-//! The embedded table, looked into from outside: DynamoDB's own API, with nothing of the project's.
+//! The embedded table, read and written through DynamoDB's own API, without any code of the project.
 
 use serde_json::{Value, json};
 
-use crate::System;
+use crate::system::System;
 
 /// A way into a running system's table.
 pub struct Table<'a> {

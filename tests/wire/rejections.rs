@@ -1,4 +1,4 @@
-//! What a caller is told: for each rule that can be broken from outside, exactly that rule.
+//! Each rule that a caller can break, and the rejection that names exactly that rule.
 
 use serde_json::{Value, json};
 use shared::model::error::Rejection;

@@ -1,4 +1,4 @@
-//! Tokens: issued to a server, spent once by a client, good for what they name.
+//! Tokens: a server has one issued, a client spends it once, and it grants what it names.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Sockets that join a channel and count what they receive.
+//! A socket that joins a channel and counts the events that it receives.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
-use crate::Problem;
+use crate::runtime::Problem;
 use crate::system::APP_KEY;
 
 /// Bytes that each socket reads at once: what it receives is short, and there are thousands.
@@ -65,9 +65,9 @@ impl Received {
 }
 
 /// A socket on a channel.
-pub(super) struct Socket(WebSocketStream<TcpStream>);
+pub(super) struct CountingSocket(WebSocketStream<TcpStream>);
 
-impl Socket {
+impl CountingSocket {
     /// Connects, and joins a channel as pusher-js does.
     pub(super) async fn join(base: &str, channel: String) -> Result<Self, Problem> {
         let address = base.strip_prefix("http://").ok_or("no such base")?;

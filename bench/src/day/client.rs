@@ -1,4 +1,5 @@
-//! The day's clients and servers. What passes between them and the system is counted here, at their end.
+//! The day's clients and servers. They count what passes between them and the system, because API Gateway
+//! and CloudFront bill for it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +16,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use super::prices::{Meter, SOCKET_MESSAGE_BYTES};
 use super::used::Used;
-use crate::Problem;
+use crate::runtime::Problem;
 use crate::system::{APP_ID, APP_KEY, secret, signed};
 
 /// What function URLs know the distribution in front of them by.

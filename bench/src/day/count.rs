@@ -1,5 +1,5 @@
-//! Counts what the system has used: in what the proxy saw of its functions, in how long they ran, in what passed between
-//! it and its clients.
+//! Counts what a step uses: the requests of the functions, which the fault proxy lists; their time; their
+//! log; the traffic of the clients.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::client::{Outside, PATIENCE};
 use super::prices::{Meter, PLATFORM_LOG_BYTES, QUEUE_REQUEST_BYTES, TRACED_SHARE, memory_mb};
 use super::secrets::Secrets;
 use super::used::Used;
-use crate::Problem;
+use crate::runtime::Problem;
 use crate::system::{LOCAL, System};
 
 /// How often it is asked whether everything is over.
@@ -53,7 +53,7 @@ struct Queue {
 }
 
 /// A system, and all that counts.
-pub(crate) struct Counted {
+pub(crate) struct CountedSystem {
     system: System,
     /// Where the proxy tells what it saw.
     controls: String,
@@ -83,7 +83,7 @@ pub(crate) struct Spending {
     pub(crate) cpu_secs: f64,
 }
 
-impl Counted {
+impl CountedSystem {
     /// Starts a system whose requests a proxy sees.
     pub(crate) fn start(arguments: &[String], secrets: Secrets) -> Result<Self, Problem> {
         let arguments = [&["--faults".to_owned()], arguments].concat();

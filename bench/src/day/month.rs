@@ -1,6 +1,6 @@
-//! From a day's steps to what a month costs, and a million messages.
+//! Calculates from the day's steps what a month costs, and what a million messages cost.
 
-use super::peers::Load;
+use super::peers::Usage;
 use super::prices::{EMPTY_RECEIVES_A_MONTH, MINUTES_A_MONTH, Meter, SECRET_A_MONTH};
 use super::script::{Counts, PING_MINUTES, SMALL_SUBSCRIBERS, Step};
 use super::used::Used;
@@ -25,7 +25,7 @@ pub(crate) struct Figure {
     /// What is paid by the month besides.
     pub(crate) fixed_dollars: f64,
     /// The same at others, where there is such a thing.
-    pub(crate) load: Option<Load>,
+    pub(crate) load: Option<Usage>,
 }
 
 /// The counts of a day.
@@ -57,7 +57,7 @@ impl Month<'_> {
             fixed_dollars: 0.0,
             load,
         };
-        let load = Load {
+        let load = Usage {
             connections: 0.0,
             delivered: MILLION,
             published: MILLION / subscribers(),
@@ -82,7 +82,7 @@ impl Month<'_> {
         let active = self.copy(Step::PublishSmall) * minutes
             + Used::of(Meter::ConnectionMinutes, minutes)
             + lives;
-        let load = |delivered: f64| Load {
+        let load = |delivered: f64| Usage {
             connections: CONNECTIONS,
             delivered,
             published: delivered / subscribers(),

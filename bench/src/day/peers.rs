@@ -1,4 +1,4 @@
-//! What others publish as their prices, in dollars, for the same.
+//! The published prices of other services, in dollars.
 //!
 //! None of them is the same service: docs/costs.md says what each includes.
 
@@ -6,7 +6,7 @@ use super::prices::MINUTES_A_MONTH;
 
 /// Something to be paid for, in a month.
 #[derive(Clone, Copy)]
-pub(crate) struct Load {
+pub(crate) struct Usage {
     pub(crate) connections: f64,
     /// Messages that arrive at a client.
     pub(crate) delivered: f64,
@@ -16,7 +16,7 @@ pub(crate) struct Load {
     pub(crate) channels: f64,
 }
 
-impl Load {
+impl Usage {
     fn messages(self) -> f64 {
         self.delivered + self.published
     }
@@ -60,7 +60,7 @@ impl Peer {
     }
 
     /// What it costs for a month.
-    pub(crate) fn dollars(self, load: Load) -> f64 {
+    pub(crate) fn dollars(self, load: Usage) -> f64 {
         match self {
             // aws.amazon.com/appsync/pricing (2026-09-11): $1.00 for a million operations, which are messages of up to 5 KB
             // in and out, $0.08 for a million minutes.
@@ -93,13 +93,13 @@ mod tests {
 
     #[test]
     fn the_others_cost_what_their_price_lists_say() {
-        let idle = Load {
+        let idle = Usage {
             connections: 1_000.0,
             delivered: 0.0,
             published: 0.0,
             channels: 0.0,
         };
-        let busy = Load {
+        let busy = Usage {
             delivered: 43_800_000.0,
             published: 2_190_000.0,
             channels: 50.0,

@@ -1,4 +1,4 @@
-//! The day as tables.
+//! Prints the day as Markdown tables.
 
 use std::fmt;
 
@@ -6,9 +6,10 @@ use super::month::{Figure, Month};
 use super::peers::Peer;
 use super::prices::{Meter, Service};
 use super::script::Counts;
+use crate::figures::significant;
 
 /// A day's counts, to be printed as Markdown.
-pub(crate) struct Report<'a>(pub(crate) &'a [Counts]);
+pub(crate) struct DayReport<'a>(pub(crate) &'a [Counts]);
 
 /// The columns of what was counted.
 const COLUMNS: [(&str, &[Meter], f64); 10] = [
@@ -34,24 +35,12 @@ fn amount(value: f64) -> String {
         return "0".to_owned();
     }
     if value >= 100.0 {
-        return thousands(&format!("{value:.0}"));
+        return significant(value);
     }
     let decimals = (1..=9).find(|&decimals| value * 10_f64.powi(decimals) >= 100.0);
     let decimals = usize::try_from(decimals.unwrap_or(9)).unwrap_or(9);
     let text = format!("{value:.decimals$}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-/// A whole number with commas.
-fn thousands(digits: &str) -> String {
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 fn dollars(value: f64) -> String {
@@ -71,7 +60,7 @@ fn row(f: &mut fmt::Formatter<'_>, name: &str, cells: &[String]) -> fmt::Result 
     writeln!(f, "| {name} | {} |", cells.join(" | "))
 }
 
-impl Report<'_> {
+impl DayReport<'_> {
     fn counted(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns = COLUMNS.map(|(name, _, _)| name);
         heading(
@@ -155,7 +144,7 @@ impl Report<'_> {
     }
 }
 
-impl fmt::Display for Report<'_> {
+impl fmt::Display for DayReport<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.counted(f)?;
         writeln!(f)?;

@@ -1,4 +1,5 @@
-//! What happens in a day, in small: step by step, each counted once all that follows from it is over.
+//! The script of the day, in small. Each step ends when everything that follows from it has ended; then it
+//! is counted.
 
 use std::fmt;
 use std::future::Future;
@@ -9,10 +10,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::client::{Outside, PATIENCE, Socket};
-use super::count::{Counted, Spending};
+use super::count::{CountedSystem, Spending};
 use super::prices::Meter;
 use super::used::Used;
-use crate::Problem;
+use crate::runtime::Problem;
 
 /// Things that clients do at once: few, so that functions do not wait for each other's CPU.
 const AT_ONCE: usize = 4;
@@ -127,7 +128,7 @@ impl Counts {
 
 /// A day.
 pub(crate) struct Day<'a> {
-    counted: &'a Counted,
+    counted: &'a CountedSystem,
     counts: Vec<Counts>,
 }
 
@@ -163,7 +164,7 @@ async fn delivered(outside: &Outside, count: f64) -> Result<(), Problem> {
 }
 
 impl<'a> Day<'a> {
-    pub(crate) fn new(counted: &'a Counted) -> Self {
+    pub(crate) fn new(counted: &'a CountedSystem) -> Self {
         Self {
             counted,
             counts: Vec::new(),
@@ -292,7 +293,7 @@ async fn attend(sockets: &mut [Socket], name: impl Fn(usize) -> String) -> Resul
 
 /// Ends sockets, no more at once than may wait for a function: nobody waits for a `$disconnect`, and `local` drops those that
 /// are too many.
-async fn leave(counted: &Counted, mut sockets: Vec<Socket>) -> Result<(), Problem> {
+async fn leave(counted: &CountedSystem, mut sockets: Vec<Socket>) -> Result<(), Problem> {
     while !sockets.is_empty() {
         let some = sockets.split_off(sockets.len().saturating_sub(LEAVING_AT_ONCE));
         each(some, Socket::close).await?;

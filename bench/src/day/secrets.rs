@@ -1,4 +1,4 @@
-//! What stands for Secrets Manager: it gives the three secrets of the template, and counts who asks.
+//! A Secrets Manager: it returns the three secrets of the template, and counts the reads.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use shared::config::variable;
 use tokio::net::TcpListener;
 
 use super::client::ORIGIN_KEY;
-use crate::Problem;
+use crate::runtime::Problem;
 use crate::system::{APP_ID, APP_KEY, APP_SECRET};
 
 /// What each function has as its variable, in place of what `local` would give it.

@@ -1,4 +1,4 @@
-//! How much of everything that is metered something has used, and what that costs.
+//! Units of each meter, and what they cost.
 
 use std::ops::{Add, Mul, Sub};
 

@@ -1,16 +1,17 @@
-//! Publishing to channels of every size, and what that takes.
+//! Publishes to channels of every size, and measures what that takes.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::model::{PER_SHARD, wide};
+use super::measured_system::{Asked, DeliverySettings, MeasuredSystem, Purpose};
+use super::model::assumptions::PER_SHARD;
 use super::subscribers::rows;
-use super::system::{Asked, Purpose, System, Way};
-use crate::Problem;
+use crate::figures::{median, wide};
+use crate::runtime::{Problem, single_threaded};
 use crate::sink::Posts;
 
 /// Where the posts of the systems come, and which system it is.
-pub(crate) struct Sink {
+pub(crate) struct Receiver {
     /// The port.
     pub(crate) port: u16,
     /// What came there.
@@ -29,7 +30,7 @@ pub(crate) struct Timed {
 
 /// What one asks for.
 #[derive(Clone, Copy)]
-pub(crate) struct Counted {
+pub(crate) struct CountedRequests {
     pub(crate) recipients: u64,
     pub(crate) asked: Asked,
 }
@@ -49,8 +50,12 @@ pub(crate) fn channel(recipients: u64) -> String {
 }
 
 /// Starts a system with a channel of each size.
-pub(crate) async fn start(purpose: Purpose, sink: &Sink, sizes: &[u64]) -> Result<System, Problem> {
-    let system = System::start(purpose, sink.port, &sink.posts)?;
+pub(crate) async fn start(
+    purpose: Purpose,
+    sink: &Receiver,
+    sizes: &[u64],
+) -> Result<MeasuredSystem, Problem> {
+    let system = MeasuredSystem::start(purpose, sink.port, &sink.posts)?;
     for &recipients in sizes {
         let rows = rows(&channel(recipients), recipients, PER_SHARD);
         system.put(&rows).await?;
@@ -67,11 +72,11 @@ pub(crate) async fn start(purpose: Purpose, sink: &Sink, sizes: &[u64]) -> Resul
 /// Publishes to a channel of each size, at so many posts a second.
 pub(crate) async fn time(
     posts_per_second: u64,
-    sink: &Sink,
+    sink: &Receiver,
     sizes: &[u64],
     rounds: u32,
 ) -> Result<Vec<Timed>, Problem> {
-    let purpose = Purpose::Time(Way {
+    let purpose = Purpose::Time(DeliverySettings {
         posts_per_second,
         inline_max: shared::model::limits::FANOUT_INLINE_MAX_DEFAULT,
         workers: None,
@@ -101,7 +106,7 @@ pub(crate) async fn time(
 }
 
 /// Publishes once to a channel of each size, and counts.
-pub(crate) async fn count(sink: &Sink, sizes: &[u64]) -> Result<Vec<Counted>, Problem> {
+pub(crate) async fn count(sink: &Receiver, sizes: &[u64]) -> Result<Vec<CountedRequests>, Problem> {
     let system = start(Purpose::Count, sink, sizes).await?;
     let mut all = Vec::new();
     for &recipients in sizes {
@@ -110,25 +115,20 @@ pub(crate) async fn count(sink: &Sink, sizes: &[u64]) -> Result<Vec<Counted>, Pr
         system.forget().await?;
         system.publish(&channel(recipients), recipients).await?;
         let asked = system.asked().await?;
-        all.push(Counted { recipients, asked });
+        all.push(CountedRequests { recipients, asked });
     }
     Ok(all)
 }
 
 /// Answers posts on a port of its own, each after a while, until this process ends.
-pub(crate) fn sink(delay: Duration) -> Result<Sink, Problem> {
+pub(crate) fn sink(delay: Duration) -> Result<Receiver, Problem> {
     let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))?;
     let port = listener.local_addr()?.port();
     let posts = Arc::new(Posts::new());
     let counted = posts.clone();
     std::thread::spawn(move || -> Result<(), Problem> {
         let serving = crate::sink::serve(listener, delay, None, counted);
-        crate::runtime()?.block_on(serving)
+        single_threaded()?.block_on(serving)
     });
-    Ok(Sink { port, posts })
-}
-
-pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures.get(figures.len() / 2).copied().unwrap_or_default()
+    Ok(Receiver { port, posts })
 }

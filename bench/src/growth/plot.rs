@@ -1,7 +1,7 @@
-//! A picture of curves on logarithmic axes, as SVG. It brings its own light background, so that it can be
-//! read on a dark page, too.
+//! Draws curves on logarithmic axes as SVG. The picture has a light background of its own, so that it can
+//! be read on a dark page.
 
-use super::report::{grouped, push};
+use crate::figures::{grouped, push};
 
 const WIDTH: f64 = 460.0;
 const HEIGHT: f64 = 380.0;

@@ -1,18 +1,17 @@
-//! The figures as Markdown and as a picture.
+//! The measured figures as Markdown and as a picture.
 
-use std::fmt::Write as _;
 use std::num::NonZero;
 use std::path::Path;
 
 use super::fit::Line;
-use super::measure::{Counted, Timed};
-use super::model::{micros, wide};
+use super::measure::{CountedRequests, Timed};
 use super::plot::{Curve, Panel, svg};
+use crate::figures::{grouped, push, significant, wide};
 
 /// All that was measured.
-pub(crate) struct Report {
+pub(crate) struct GrowthReport {
     /// What was asked for.
-    pub(crate) counted: Vec<Counted>,
+    pub(crate) counted: Vec<CountedRequests>,
     /// At any pace.
     pub(crate) free: Vec<Timed>,
     /// At the default pace.
@@ -26,14 +25,14 @@ struct Fitted {
     points: Vec<(f64, f64)>,
 }
 
-impl Report {
+impl GrowthReport {
     fn timed(timed: &[Timed], figure: fn(&Timed) -> f64) -> Vec<(f64, f64)> {
         let point = |timed: &Timed| (wide(timed.recipients), figure(timed));
         timed.iter().map(point).collect()
     }
 
-    fn counted(&self, figure: fn(&Counted) -> f64) -> Vec<(f64, f64)> {
-        let point = |counted: &Counted| (wide(counted.recipients), figure(counted));
+    fn counted(&self, figure: fn(&CountedRequests) -> f64) -> Vec<(f64, f64)> {
+        let point = |counted: &CountedRequests| (wide(counted.recipients), figure(counted));
         self.counted.iter().map(point).collect()
     }
 
@@ -126,7 +125,7 @@ impl Report {
             picture.display()
         );
         let rows = self.free.iter().zip(&self.paced).zip(&self.counted);
-        for ((free, paced), Counted { recipients, asked }) in rows {
+        for ((free, paced), CountedRequests { recipients, asked }) in rows {
             let each = free.cpu_millis * 1e3 / wide(*recipients);
             push(
                 &mut text,
@@ -176,45 +175,6 @@ impl Report {
     }
 }
 
-fn requests(counted: &Counted) -> f64 {
+fn requests(counted: &CountedRequests) -> f64 {
     counted.asked.reads + counted.asked.writes + counted.asked.sends
-}
-
-/// Adds to a text.
-pub(super) fn push(text: &mut String, more: std::fmt::Arguments<'_>) {
-    text.write_fmt(more).expect("a string takes everything");
-}
-
-/// Three digits that count, and thousands apart.
-pub(super) fn significant(value: f64) -> String {
-    let size = value.abs();
-    if size >= 1_000.0 {
-        return grouped(micros(value / 1e6));
-    }
-    if size >= 100.0 {
-        format!("{value:.0}")
-    } else if size >= 10.0 {
-        format!("{value:.1}")
-    } else if size >= 1.0 {
-        format!("{value:.2}")
-    } else if size >= 0.1 {
-        format!("{value:.3}")
-    } else if size >= 0.000_1 {
-        format!("{value:.4}")
-    } else {
-        format!("{value:.6}")
-    }
-}
-
-/// With thousands apart.
-pub(super) fn grouped(value: u64) -> String {
-    let digits = value.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

@@ -1,7 +1,8 @@
-//! From how many subscribers on a channel is better delivered to through the queue: both ways, side by side.
+//! The threshold benchmark: from how many subscribers on delivery through the queue is better. It measures
+//! both ways side by side.
 //!
-//! Posts are answered after 10 ms, and a worker has the share of the pace that it has on AWS; four of them
-//! run at once, for as many shards as the largest channel here has.
+//! Posts are answered after 10 ms. A worker has the share of the pace that it has on AWS. Four workers run at
+//! once, for as many shards as the largest channel here has.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -9,10 +10,10 @@ use std::time::Duration;
 use clap::Args;
 use shared::model::limits::{FANOUT_CONCURRENCY_DEFAULT, POSTS_PER_SECOND_DEFAULT};
 
-use super::measure::{Sink, channel, median, sink, start};
-use super::model::wide;
-use super::system::{Purpose, Way};
-use crate::Problem;
+use super::measure::{Receiver, channel, sink, start};
+use super::measured_system::{DeliverySettings, Purpose};
+use crate::figures::{median, wide};
+use crate::runtime::{Problem, single_threaded};
 
 /// The subscribers of the channels that are published to.
 const SIZES: [u64; 6] = [125, 250, 500, 1_000, 2_000, 4_000];
@@ -33,7 +34,7 @@ pub(crate) struct Threshold {
 }
 
 /// What one publication takes, in milliseconds.
-struct Row {
+struct MeasuredRow {
     subscribers: u64,
     answered: f64,
     delivered: f64,
@@ -50,7 +51,7 @@ impl Threshold {
         let mut text = "| subscribers | delivered to by | answered, ms | last post, ms | posts a second | CPU, ms |\n\
                         | ---: | --- | ---: | ---: | ---: | ---: |\n"
             .to_owned();
-        let measured = crate::runtime()?.block_on(async {
+        let measured = single_threaded()?.block_on(async {
             let [(_, first), (_, second)] = WAYS;
             Ok::<_, Problem>([
                 self.measure(first, &sink).await?,
@@ -75,8 +76,8 @@ impl Threshold {
         Ok(())
     }
 
-    async fn measure(&self, inline_max: u64, sink: &Sink) -> Result<Vec<Row>, Problem> {
-        let way = Way {
+    async fn measure(&self, inline_max: u64, sink: &Receiver) -> Result<Vec<MeasuredRow>, Problem> {
+        let way = DeliverySettings {
             posts_per_second: POSTS_PER_SECOND_DEFAULT,
             inline_max,
             workers: Some(FANOUT_CONCURRENCY_DEFAULT),
@@ -93,7 +94,7 @@ impl Threshold {
                 delivered.push(took.delivered.as_secs_f64() * 1e3);
             }
             let nanos = system.rested_cpu_nanos().await? - before;
-            rows.push(Row {
+            rows.push(MeasuredRow {
                 subscribers,
                 answered: median(answered),
                 delivered: median(delivered),

@@ -11,7 +11,7 @@ use lambda_http::{Body, Error, Request, RequestExt as _, Response, service_fn};
 use shared::config::variable::OWN_KEY;
 use shared::deployment::Deployment;
 use shared::deployment::secret_cache::Kept;
-use shared::history::follow::{self, Poll};
+use shared::history::poll::{self, Poll};
 use shared::model::app::Apps;
 use shared::model::error::Rejection;
 use shared::model::reading::Asked;
@@ -38,7 +38,7 @@ async fn poll(
         return Err(Rejection::OriginRefused.into());
     }
     let asked = Asked::parse(request.uri().query().unwrap_or_default(), None)?;
-    let poll = follow::poll(services, app, &key.value(now).await?, asked, now).await?;
+    let poll = poll::poll(services, app, &key.value(now).await?, asked, now).await?;
     let response = answer(&poll, if_none_match(request));
     Ok(with(
         response,

@@ -9,24 +9,25 @@ use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{API_ID, Time, header, query_pairs, text};
-use crate::settings::ACCOUNT_ID;
+use super::headers::{header, query_pairs, text};
+use crate::account::{ACCOUNT_ID, API_ID};
+use crate::time::Time;
 
 /// The route that a request has taken.
 #[derive(Clone, Debug)]
 pub struct Route {
-    /// What it leads to.
+    /// The function that it leads to.
     pub function: &'static str,
     /// `POST /apps/{app_id}/events`.
     pub key: String,
-    /// What its path says.
+    /// The parameters in the path.
     pub parameters: HashMap<String, String>,
 }
 
 /// What the HTTP API, or a function URL, adds to a request.
 #[derive(Clone, Debug)]
 pub struct HttpContext<'a> {
-    /// The route that it has taken through the HTTP API; `None`: it is for a function URL.
+    /// Its route in the HTTP API; `None` for a function URL.
     pub route: Option<&'a Route>,
     /// Names the request.
     pub request_id: &'a str,
@@ -40,8 +41,8 @@ pub struct HttpContext<'a> {
 
 /// The event of an HTTP request, payload format 2.0.
 #[must_use]
-pub fn http(context: &HttpContext<'_>, parts: &request::Parts, body: &[u8]) -> Value {
-    // An HTTP API hands a path on unescaped, other than a REST API or a function URL.
+pub fn event(context: &HttpContext<'_>, parts: &request::Parts, body: &[u8]) -> Value {
+    // An HTTP API unescapes the path; a function URL does not.
     let path = match context.route {
         Some(_) => percent_decode_str(parts.uri.path()).decode_utf8_lossy(),
         None => parts.uri.path().into(),
@@ -110,7 +111,7 @@ pub fn http(context: &HttpContext<'_>, parts: &request::Parts, body: &[u8]) -> V
     event
 }
 
-/// Whether the HTTP API hands a body of this type on as text.
+/// Whether the HTTP API passes a body of this type as text.
 fn is_text(headers: &HeaderMap) -> bool {
     let content_type = header(headers, http::header::CONTENT_TYPE).to_ascii_lowercase();
     content_type.starts_with("text/")
@@ -181,7 +182,7 @@ impl HttpResponse {
 
 #[cfg(test)]
 mod tests {
-    use super::super::shape;
+    use super::super::shape::shape;
     use super::*;
 
     #[test]
@@ -203,7 +204,7 @@ mod tests {
                 domain: "d",
                 source_ip: "i",
             };
-            http(&context, &parts, body)
+            event(&context, &parts, body)
         };
         let event = of("application/json; charset=utf-8", b"{}");
         assert_eq!(

@@ -1,33 +1,20 @@
-//! The event of a queue's messages, and the response to it: which of them have failed.
+//! The event that carries messages of a queue, and the response to it, which names the failed ones.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use md5::{Digest as _, Md5};
 use serde_json::{Value, json};
 
-use crate::queue::Message;
-use crate::settings::{ACCOUNT_ID, REGION};
+use crate::account::{ACCOUNT_ID, REGION};
+use crate::queues::message::{Message, body_digest, sequence_number};
 
-/// Who sends. On AWS it is a role's id and a function's name.
+/// The sender. On AWS it is a role's id and a function's name.
 const SENDER_ID: &str = "AROALOCALLOCALLOCALXX:local";
-
-/// MD5 in lower-case hex, as SQS tells it.
-#[must_use]
-pub fn body_digest(body: &str) -> String {
-    hex::encode(Md5::digest(body))
-}
-
-/// A message's number in its queue, as SQS tells it: 20 digits.
-#[must_use]
-pub fn sequence_number(number: u64) -> String {
-    format!("{number:020}")
-}
 
 /// The event of some messages of a queue.
 #[must_use]
-pub fn queue(name: &str, messages: &[Message]) -> Value {
+pub fn event(name: &str, messages: &[Message]) -> Value {
     let record = |message: &Message| {
-        // A message's receipt is another one each time.
+        // A message has a new receipt each time.
         let receipt = STANDARD.encode(format!("{} {}", message.id, message.receives));
         let first_received_ms = message.first_received_ms.unwrap_or(message.sent_ms);
         let mut record = json!({
@@ -57,8 +44,8 @@ pub fn queue(name: &str, messages: &[Message]) -> Value {
     json!({ "Records": messages.iter().map(record).collect::<Vec<_>>() })
 }
 
-/// The ids of those messages that have failed, by the function's response: those in its
-/// `batchItemFailures`; none without such a list; all of them when the list cannot be understood.
+/// The ids of the failed messages, from the function's response: those in its `batchItemFailures`;
+/// none without such a list; all when the list cannot be read.
 #[must_use]
 pub fn failed<'a>(response: &[u8], messages: &'a [Message]) -> Vec<&'a str> {
     let ids = || messages.iter().map(|message| message.id.as_str());
@@ -91,7 +78,7 @@ pub fn failed<'a>(response: &[u8], messages: &'a [Message]) -> Vec<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::queue::Ordered;
+    use crate::queues::message::Ordered;
 
     fn messages() -> Vec<Message> {
         let message = |id: &str| Message {
@@ -104,7 +91,7 @@ mod tests {
 
     #[test]
     fn an_event_has_all_that_sqs_says_of_a_message() {
-        let mut event = queue("later", &messages());
+        let mut event = event("later", &messages());
         let record = event["Records"][1].take();
         let expected = json!({
             "messageId": "b",
@@ -134,7 +121,7 @@ mod tests {
         };
         let mut messages = messages();
         messages[1].ordered = Some(ordered);
-        let event = queue("fanout.fifo", &messages);
+        let event = event("fanout.fifo", &messages);
         let attributes = |n: usize| &event["Records"][n]["attributes"];
         assert_eq!(attributes(0).get("MessageGroupId"), None);
         assert_eq!(attributes(1)["MessageGroupId"], "g");

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::Time;
-use crate::settings::{ACCOUNT_ID, REGION};
+use crate::account::{ACCOUNT_ID, REGION};
+use crate::time::Time;
 
 /// The rule that the schedule belongs to.
 const RULE: &str = "reap";

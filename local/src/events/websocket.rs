@@ -1,9 +1,11 @@
-//! The events of a WebSocket API.
+//! The events of the WebSocket API: `$connect`, `$default`, `$disconnect`.
 
 use http::HeaderMap;
 use serde_json::{Map, Value, json};
 
-use super::{API_ID, Time, query_pairs, text};
+use super::headers::{query_pairs, text};
+use crate::account::API_ID;
+use crate::time::Time;
 
 /// What every WebSocket event says of its connection.
 #[derive(Clone, Debug)]
@@ -53,8 +55,8 @@ impl ConnectionContext {
         .collect()
     }
 
-    /// The event of `$connect`. What the path says stands in the query and overrides what the
-    /// client's own query says under those names, as CloudFront's function does it.
+    /// The event of `$connect`. Parameters of the path replace those of the same name in the client's
+    /// query, as CloudFront's function does it.
     #[must_use]
     pub fn connect(
         &self,
@@ -73,7 +75,7 @@ impl ConnectionContext {
         );
         let (mut single, mut multiple) = (Map::new(), Map::<String, Value>::new());
         for (name, value) in pairs {
-            // The last one counts where there is room for one only.
+            // Where an event has room for one value, the last one counts.
             single.insert(name.clone(), json!(value));
             if let Value::Array(values) = multiple.entry(name).or_insert_with(|| json!([])) {
                 values.push(json!(value));
@@ -118,7 +120,7 @@ impl ConnectionContext {
 
 #[cfg(test)]
 mod tests {
-    use super::super::shape;
+    use super::super::shape::shape;
     use super::*;
 
     fn context() -> ConnectionContext {

@@ -1,23 +1,24 @@
-//! A function's request, and what is known of it before it goes on.
+//! A function's request to AWS, and what the proxy recognises of it before it forwards it.
 
 use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{Effect, Fault, batch};
-use crate::serve::json;
+use super::batch;
+use super::rules::{Effect, Fault};
+use crate::serving::responses::json;
 
-/// A request on its way.
+/// A request from a function to AWS.
 #[derive(Clone, Debug)]
-pub(super) struct Call {
+pub(super) struct AwsCall {
     pub(super) method: Method,
     pub(super) path: String,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
 }
 
-/// What a request is meant for.
+/// The service that a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Service {
     Table,
@@ -26,8 +27,8 @@ pub(super) enum Service {
     Other,
 }
 
-/// What is known of a request from its headers and its body.
-pub(super) struct Known {
+/// What headers and body say of a request.
+pub(super) struct Recognised {
     pub(super) service: Service,
     pub(super) operation: String,
     pub(super) effect: Effect,
@@ -36,9 +37,9 @@ pub(super) struct Known {
     pub(super) consistent: bool,
 }
 
-impl Known {
-    /// Also makes a request of DynamoDB's ask what it costs.
-    pub(super) fn of(call: &mut Call) -> Self {
+impl Recognised {
+    /// Recognises a request. A request to DynamoDB is changed so that the answer tells its cost.
+    pub(super) fn of(call: &mut AwsCall) -> Self {
         let target = call.headers.get("x-amz-target");
         let named = target.and_then(|target| target.to_str().ok()?.split_once('.'));
         if let Some((service, operation)) = named {
@@ -65,7 +66,7 @@ impl Known {
         }
     }
 
-    fn of_queue(operation: String, call: &Call) -> Self {
+    fn of_queue(operation: String, call: &AwsCall) -> Self {
         let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
         let url = body["QueueUrl"].as_str().unwrap_or_default();
         let name = url.rsplit('/').next().unwrap_or_default();
@@ -78,7 +79,7 @@ impl Known {
         }
     }
 
-    fn of_table(operation: String, call: &mut Call) -> Self {
+    fn of_table(operation: String, call: &mut AwsCall) -> Self {
         let effect = match operation.as_str() {
             "GetItem" | "Query" | "Scan" | "BatchGetItem" | "TransactGetItems" => Effect::Read,
             _ => Effect::Write,
@@ -113,7 +114,7 @@ impl Known {
     }
 }
 
-/// What DynamoDB says that an answer has cost.
+/// The capacity units that DynamoDB reports in an answer.
 pub(super) fn capacity_units(answer: &[u8]) -> f64 {
     let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
     // A batch answers with a list of them.
@@ -158,7 +159,7 @@ mod tests {
             let name = http::HeaderName::from_static("x-amz-target");
             (name, HeaderValue::from_static(target))
         }));
-        let known = Known::of(&mut Call {
+        let known = Recognised::of(&mut AwsCall {
             method: Method::POST,
             path: path.to_owned(),
             headers,

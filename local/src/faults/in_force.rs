@@ -1,5 +1,5 @@
-//! The rules in force, what was asked, and what is held: for the proxy, which knows what the
-//! functions ask, and for the gateway, which asks the functions.
+//! The rules in force, the requests so far, and those that are held. The proxy and the gateway
+//! share them.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::{Effect, Fault, Invocation, Request, Rule, Rules};
+use super::rules::{Effect, Fault, Request, Rule, Rules, SocketEvent};
 
 /// Requests that are remembered: the latest.
 const REMEMBERED_MAX: usize = 100_000;
@@ -33,7 +33,7 @@ struct Made {
     fault: Option<Fault>,
 }
 
-/// All of it. Cheap to clone.
+/// The rules in force and the requests so far. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct InForce(Arc<Inner>);
 
@@ -55,7 +55,7 @@ pub(super) struct Met {
     changes: watch::Receiver<u64>,
 }
 
-/// One request more that is held, for as long as it lives.
+/// Counts one request as held, for as long as this value lives.
 pub(super) struct Held<'a>(&'a AtomicUsize);
 
 impl<'a> Held<'a> {
@@ -76,26 +76,26 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl InForce {
-    /// Puts rules in force in place of those that are, which releases what they hold.
+    /// Replaces the rules, which releases every held request.
     pub(super) fn set(&self, rules: Vec<Rule>) {
         *locked(&self.0.rules) = Rules::new(rules);
         self.0.changes.send_modify(|change| *change += 1);
     }
 
-    /// What was asked, and how many are held.
+    /// The requests so far, and how many are held.
     pub(super) fn shown(&self) -> Value {
         let held = self.0.held.load(Ordering::Relaxed);
         json!({ "requests": *locked(&self.0.made), "held": held })
     }
 
-    /// Forgets what was asked.
+    /// Forgets the requests so far.
     pub(super) fn forget(&self) {
         locked(&self.0.made).clear();
     }
 
-    /// What a request meets.
+    /// The fault that a request meets.
     pub(super) fn meet(&self, request: &Request<'_>) -> Met {
-        // Before the rules are asked: what changes them afterwards releases what they hold.
+        // Subscribed before the rules are asked: a later change releases the request.
         let changes = self.0.changes.subscribe();
         let fault = locked(&self.0.rules).fault_of(request);
         Met { fault, changes }
@@ -106,7 +106,7 @@ impl InForce {
         Held::new(&self.0.held)
     }
 
-    /// Waits until the rules are others than those that a request has met.
+    /// Waits until the rules have changed since a request met them.
     pub(super) async fn released(&self, mut met: Met) {
         let _held = self.hold();
         let _ = met.changes.changed().await;
@@ -135,16 +135,16 @@ impl InForce {
     /// Remembers how a request was answered.
     pub(super) fn answered(&self, number: u64, status: u16, capacity_units: f64) {
         let mut all = locked(&self.0.made);
-        // The latest are the likeliest.
+        // It is most likely one of the latest.
         if let Some(made) = all.iter_mut().rev().find(|made| made.number == number) {
             made.status = status;
             made.capacity_units = capacity_units;
         }
     }
 
-    /// Whether the gateway's invocation is to happen, as soon as nothing holds it. Remembered only
-    /// if it meets a fault: it is no request of a function's.
-    pub async fn admit(&self, invocation: Invocation, connection: &str, event: &str) -> bool {
+    /// Whether the gateway may invoke the function, once nothing holds the invocation. It is
+    /// remembered only if it meets a fault, because no function made it.
+    pub async fn admit(&self, invocation: SocketEvent, connection: &str, event: &str) -> bool {
         let request = Request {
             function: invocation.function(),
             operation: invocation.operation(),

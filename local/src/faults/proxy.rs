@@ -1,12 +1,16 @@
-//! The proxy. A function's requests come as `/{function}/{environment}/…` and go on to what they
-//! were meant for, unless a rule is about them.
+//! The proxy. A function sends its requests to `/{function}/{environment}/…`. The proxy forwards
+//! each to its service, unless a rule matches it. Tests use the other paths:
 //!
-//! The rest is for whoever sets the faults: `PUT /rules` takes a JSON array of [`Rule`]s in place
-//! of those in force, `GET /requests` gives what the functions have asked since the last
-//! `DELETE /requests`: function, operation, target, bytes of its body, capacity units, and the fault
-//! it met, and how many are held or met with silence just now. Invocations of the gateway's that met
-//! a fault are among them. `GET /queues` gives what waits in each queue, and which messages are dead;
-//! `GET /invocations` how often each function has run, and for how long.
+//! | request | what it does |
+//! | --- | --- |
+//! | `PUT /rules` | replaces the rules: a JSON array of [`Rule`]s |
+//! | `GET /requests` | lists the requests since the last `DELETE /requests`, and how many are held or unanswered now |
+//! | `DELETE /requests` | forgets them |
+//! | `GET /queues` | shows what waits in each queue, and which messages are dead |
+//! | `GET /invocations` | shows how often each function ran, and for how long |
+//!
+//! A listed request has its function, operation, target, body size, capacity units, status and
+//! fault. Invocations by the gateway are listed if they met a fault.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,15 +26,17 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use super::call::{Call, Known, capacity_units, refuse};
+use super::batch;
+use super::call::{AwsCall, Recognised, capacity_units, refuse};
 use super::in_force::InForce;
-use super::{Effect, Fault, Request, Rule, batch};
-use crate::host::Host;
-use crate::queues::Queues;
-use crate::serve::{self, empty, json};
-use crate::stop::Stop;
+use super::rules::{Effect, Fault, Request, Rule};
+use crate::host::dispatch::Host;
+use crate::queues::live::Queues;
+use crate::serving::listening;
+use crate::serving::responses::{empty, json};
+use crate::serving::stop::Stop;
 
-/// More than any request that the functions make.
+/// Larger than any request of a function.
 const BODY_MAX_BYTES: usize = 16 * 1_024 * 1_024;
 /// Cuts the connection instead of answering.
 #[derive(Debug)]
@@ -44,12 +50,12 @@ impl std::fmt::Display for Cut {
 
 impl std::error::Error for Cut {}
 
-/// Where requests go on to.
+/// Where requests are forwarded to.
 #[derive(Clone, Copy, Debug)]
 pub struct Upstreams {
     /// DynamoDB.
     pub table: SocketAddr,
-    /// A second one, which is always one write behind.
+    /// A second DynamoDB, which is always one write behind.
     pub replica: SocketAddr,
     /// `@connections`, the Invoke API and SQS.
     pub internal: SocketAddr,
@@ -65,8 +71,8 @@ struct Inner {
     host: Host,
     queues: Queues,
     in_force: InForce,
-    /// The last write, which the replica has not seen. Writes come one by one.
-    unseen: tokio::sync::Mutex<Option<Call>>,
+    /// The last write, which the replica has not got yet. The lock orders writes.
+    unseen: tokio::sync::Mutex<Option<AwsCall>>,
 }
 
 impl Proxy {
@@ -85,7 +91,7 @@ impl Proxy {
 
     /// Answers until the system stops.
     pub(crate) async fn serve(self, listener: TcpListener, stop: Stop) {
-        serve::serve_with(listener, stop, move |request, _: SocketAddr| {
+        listening::serve_with(listener, stop, move |request, _: SocketAddr| {
             self.clone().answer(request)
         })
         .await;
@@ -102,7 +108,7 @@ impl Proxy {
         let mut segments = path_and_query.trim_start_matches('/').splitn(3, '/');
         match (segments.next(), segments.next(), segments.next()) {
             (Some(function), Some(environment), rest) => {
-                let call = Call {
+                let call = AwsCall {
                     method: parts.method,
                     path: format!("/{}", rest.unwrap_or_default()),
                     headers: parts.headers,
@@ -140,9 +146,9 @@ impl Proxy {
         &self,
         function: &str,
         environment: &str,
-        mut call: Call,
+        mut call: AwsCall,
     ) -> Result<Response, Cut> {
-        let known = Known::of(&mut call);
+        let known = Recognised::of(&mut call);
         let in_force = &self.0.in_force;
         let request = Request {
             function,
@@ -154,7 +160,7 @@ impl Proxy {
         };
         let met = in_force.meet(&request);
         let fault = met.fault;
-        // Before it is carried out, so that whoever sees its effect finds it there.
+        // Remembered before it is forwarded: who sees its effect must find it in the list.
         let number = in_force.remember(&request, fault);
         let answered = match fault {
             None => self.forward(&known, call, false).await,
@@ -188,11 +194,11 @@ impl Proxy {
         answered.map(|(response, _)| response)
     }
 
-    /// Sends a request on, and gives the answer with its capacity units.
+    /// Forwards a request, and returns the answer with its capacity units.
     async fn forward(
         &self,
-        known: &Known,
-        call: Call,
+        known: &Recognised,
+        call: AwsCall,
         from_replica: bool,
     ) -> Result<(Response, f64), Cut> {
         let Upstreams {
@@ -224,8 +230,12 @@ impl Proxy {
         Ok((Response::from_parts(parts, Body::from(body)), units))
     }
 
-    /// Sends half of a batch on, and hands the rest back.
-    async fn forward_half(&self, known: &Known, mut call: Call) -> Result<(Response, f64), Cut> {
+    /// Forwards half of a batch, and returns the other half as unprocessed.
+    async fn forward_half(
+        &self,
+        known: &Recognised,
+        mut call: AwsCall,
+    ) -> Result<(Response, f64), Cut> {
         let Some((half, rest)) = batch::halves(&call.body) else {
             return self.forward(known, call, false).await;
         };
@@ -238,13 +248,13 @@ impl Proxy {
         let (mut parts, body) = response.into_parts();
         let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
         let answer = serde_json::from_slice(&body).unwrap_or_default();
-        // It is that of what was sent on.
+        // The checksum belongs to the body before this change.
         parts.headers.remove("x-amz-crc32");
         let body = batch::handing_back(answer, rest).to_string();
         Ok((Response::from_parts(parts, Body::from(body)), units))
     }
 
-    async fn send(&self, to: SocketAddr, call: Call) -> Result<http::Response<Bytes>, Cut> {
+    async fn send(&self, to: SocketAddr, call: AwsCall) -> Result<http::Response<Bytes>, Cut> {
         let uri: Uri = format!("http://{to}{}", call.path)
             .parse()
             .map_err(|_| Cut)?;
@@ -257,7 +267,7 @@ impl Proxy {
         }
         let answer = self.0.client.request(request).await.map_err(|_| Cut)?;
         let (mut parts, body) = answer.into_parts();
-        // They are those of a connection that ends here.
+        // These headers belong to the connection that ends here.
         for name in [header::CONTENT_LENGTH, header::TRANSFER_ENCODING] {
             parts.headers.remove(name);
         }

@@ -1,0 +1,4 @@
+//! What an operator relies on: logs, metrics, and secrets that change.
+
+mod logs;
+mod secrets;
