@@ -12,10 +12,11 @@ mod imports;
 use self::imports::Imports;
 
 /// The folders of `shared`: each uses only those before it.
-const FOLDERS: [&str; 19] = [
+const FOLDERS: [&str; 20] = [
     "model",
     "pusher",
     "config",
+    "log",
     "aws",
     "deployment",
     "upkeep",
@@ -309,7 +310,8 @@ fn every_error_in_the_log_says_of_which_type_it_is() {
             }
         }
     }
-    assert!(count > 30, "{count} lines were found");
+    // The others are faults, whose type `log_fault!` adds.
+    assert!(count > 8, "{count} lines were found");
     assert!(untyped.is_empty(), "{untyped:#?}");
 }
 

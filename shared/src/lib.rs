@@ -9,6 +9,7 @@ pub mod connections; // from admission to the end
 pub mod delivery; // one publication to all subscribers of a channel
 pub mod deployment; // the services, with the apps as they are now
 pub mod history; // the log: polls, streams, resuming
+mod log; // how a fault is logged
 pub mod model; // values and rules, pure
 pub mod presence;
 pub mod publishing;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::aws::Services;
 use crate::aws::table::{ChannelKey, CountedOut, Lease, LeaseOn, Mark};
-use crate::model::error::{Fault, chain};
+use crate::log::log_fault;
+use crate::model::error::Fault;
 use crate::model::socket_id::ConnectionId;
 use crate::model::task::{Forget, Task};
 use crate::model::time::UnixMillis;
@@ -51,7 +52,7 @@ pub(crate) async fn count_out(
             lease
         }
         Err(fault) => {
-            tracing::warn!(channel = %of.channel, error_type = fault.error_type(), error = chain(&fault), "count left too high");
+            log_fault!(warn, fault, channel = %of.channel, "count left too high");
             None
         }
     }
@@ -75,7 +76,7 @@ pub(crate) async fn mark_gone(
         let task = Task::Forget(Forget { id: id.clone() });
         if let Err(fault) = services.do_later(&task, Duration::ZERO).await {
             // It is due, so the reaper does it.
-            tracing::warn!(connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "left to the reaper");
+            log_fault!(warn, fault, connection_id = %id, "left to the reaper");
         }
     }
     Ok(())
@@ -101,7 +102,7 @@ pub(crate) async fn while_renewing<T>(
             Ok(true) => {}
             Ok(false) => return Ok(None),
             Err(fault) => {
-                tracing::warn!(lease = ?on, error_type = fault.error_type(), error = chain(&fault), "lease not renewed");
+                log_fault!(warn, fault, lease = ?on, "lease not renewed");
             }
         }
     }

@@ -14,7 +14,8 @@ use crate::aws::table::ChannelKey;
 use crate::channels::counts;
 use crate::connections::end;
 use crate::delivery::deliver_to_shard;
-use crate::model::error::{Fault, chain};
+use crate::log::log_fault;
+use crate::model::error::Fault;
 use crate::model::limits::{FANOUT_BATCH_PATIENCE, TABLE_CONCURRENCY};
 use crate::model::socket_id::ConnectionId;
 use crate::model::task::{Delivery, QueueMessage, Recount, Task};
@@ -52,12 +53,7 @@ pub async fn perform_all(
                 of_group.push((id, Some((delivery, is_repeated))));
             }
             (Err(fault), group) => {
-                tracing::error!(
-                    message_id = id,
-                    error_type = fault.error_type(),
-                    error = chain(&fault),
-                    "not understood"
-                );
+                log_fault!(error, fault, message_id = id, "not understood");
                 match group {
                     Some(group) => groups.entry(group).or_default().push((id, None)),
                     None => failed.push(id),
@@ -75,7 +71,7 @@ pub async fn perform_all(
             match tell(services, &recount, now).await {
                 Ok(()) => Vec::new(),
                 Err(fault) => {
-                    tracing::error!(message_ids = ?ids, error_type = fault.error_type(), error = chain(&fault), "not done");
+                    log_fault!(error, fault, message_ids = ?ids, "not done");
                     ids
                 }
             }
@@ -87,7 +83,7 @@ pub async fn perform_all(
             match end::forget(services, &connection, now).await {
                 Ok(()) => Vec::new(),
                 Err(fault) => {
-                    tracing::error!(connection_id = %connection, error_type = fault.error_type(), error = chain(&fault), "not forgotten");
+                    log_fault!(error, fault, connection_id = %connection, "not forgotten");
                     ids
                 }
             }
@@ -128,12 +124,7 @@ async fn deliver_group(
                             "delivered in part, and to be gone on with"
                         );
                     } else {
-                        tracing::error!(
-                            what,
-                            error_type = fault.error_type(),
-                            error = chain(fault),
-                            "not delivered"
-                        );
+                        log_fault!(error, fault, what, "not delivered");
                     }
                 })
             }

@@ -26,8 +26,9 @@ use tokio::time::timeout;
 use crate::aws::Services;
 use crate::aws::table::{Audience, ChannelKey};
 use crate::delivery;
+use crate::log::log_fault;
 use crate::model::channel::Kind;
-use crate::model::error::{ErrorType, Fault, chain};
+use crate::model::error::{ErrorType, Fault};
 use crate::model::limits::{COUNT_AT_ONCE_MAX, COUNT_INTERVAL_SECS, TABLE_CONCURRENCY};
 use crate::model::said::Said;
 use crate::model::task::{Recount, Task};
@@ -238,7 +239,7 @@ async fn tell(
 }
 
 fn not_told(of: &ChannelKey, fault: &Fault) {
-    tracing::error!(channel = %of.channel, error_type = fault.error_type(), error = chain(fault), "subscribers not told how many they are");
+    log_fault!(error, fault, channel = %of.channel, "subscribers not told how many they are");
 }
 
 #[cfg(test)]

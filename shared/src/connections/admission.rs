@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::aws::Services;
 use crate::aws::connections::{Payload, Posted};
 use crate::aws::table::{Mark, NewConnection, Recorded, Socket};
-use crate::model::error::{Fault, Rejection, chain};
+use crate::log::log_fault;
+use crate::model::error::{Fault, Rejection};
 use crate::model::limits::{GREETING_PATIENCE, GREETING_PAUSES};
 use crate::model::metrics::Count;
 use crate::model::said::Said;
@@ -206,7 +207,7 @@ pub async fn greet(services: &Services, greeting: Greeting, now: UnixMillis) {
                 break;
             }
             Posted::Failed(fault) => {
-                tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "not greeted");
+                log_fault!(error, fault, connection_id = %id, "not greeted");
                 break;
             }
         }
@@ -214,7 +215,7 @@ pub async fn greet(services: &Services, greeting: Greeting, now: UnixMillis) {
     if then_close && close(services, &id, None).await.socket == Socket::MayBeOpen {
         let mark = Mark::MAY_BE_OPEN;
         if let Err(fault) = mark_gone(services, &id, mark, Forgotten::ByReaper, now).await {
-            tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "refused and still open");
+            log_fault!(error, fault, connection_id = %id, "refused and still open");
         }
     }
     if let Some(displaced) = displaced {

@@ -14,7 +14,8 @@ use crate::aws::Services;
 use crate::aws::schema::DUE_SHARDS;
 use crate::aws::table::{ConnectionState, Due};
 use crate::connections::end;
-use crate::model::error::{Fault, Rejection, chain};
+use crate::log::log_fault;
+use crate::model::error::{Fault, Rejection};
 use crate::model::limits::{REAP_CONCURRENCY, REAP_PATIENCE};
 use crate::model::said::Said;
 use crate::model::socket_id::ConnectionId;
@@ -59,12 +60,7 @@ async fn reap_shard(services: &Services, shard: u32, now: UnixMillis, started: I
         let page = match services.table.due(shard, now, start).await {
             Ok(page) => page,
             Err(fault) => {
-                tracing::error!(
-                    shard,
-                    error_type = fault.error_type(),
-                    error = chain(&fault),
-                    "index not read"
-                );
+                log_fault!(error, fault, shard, "index not read");
                 reaped.failed += 1;
                 return reaped;
             }
@@ -75,7 +71,7 @@ async fn reap_shard(services: &Services, shard: u32, now: UnixMillis, started: I
             match seen_to {
                 Ok(()) => reaped.done += 1,
                 Err(fault) => {
-                    tracing::error!(due = ?due, error_type = fault.error_type(), error = chain(&fault), "stays due");
+                    log_fault!(error, fault, due = ?due, "stays due");
                     reaped.failed += 1;
                 }
             }

@@ -5,8 +5,9 @@ use crate::channels::counts;
 use crate::channels::subscribe::{self, Subscribed};
 use crate::history::last_event::acknowledge;
 use crate::history::resume;
+use crate::log::log_fault;
 use crate::model::channel::Channel;
-use crate::model::error::{Error, Fault, Rejection, chain};
+use crate::model::error::{Error, Fault, Rejection};
 use crate::model::request::{BadRequest, ClientEvent, Request, SignIn, Subscribe};
 use crate::model::said::Said;
 use crate::model::socket_id::ConnectionId;
@@ -146,5 +147,5 @@ async fn failed(services: &Services, client: Client<'_>, fault: &Fault, at: Unix
 }
 
 fn logged(id: &ConnectionId, fault: &Fault) {
-    tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(fault), "message");
+    log_fault!(error, fault, connection_id = %id, "message");
 }

@@ -14,7 +14,8 @@ use crate::aws::table::{
     ChannelKey, Correction, Mark, PageStart, Subscriber, SubscriberRow, SubscribersPage,
 };
 use crate::aws::{self, Services};
-use crate::model::error::{Fault, chain};
+use crate::log::log_fault;
+use crate::model::error::Fault;
 use crate::model::limits::{FORGOTTEN_PROMPTLY_MAX, POST_CONCURRENCY};
 use crate::model::metrics::{Count, Timing};
 use crate::model::said::Said;
@@ -173,7 +174,7 @@ pub(super) async fn none_left(services: &Services, of: &ChannelKey, correction: 
     match services.table.correct_count(of, correction).await {
         Ok(vacated_at) => services.vacated(of, vacated_at),
         Err(fault) => {
-            tracing::warn!(channel = %of.channel, error_type = fault.error_type(), error = chain(&fault), "count left too high");
+            log_fault!(warn, fault, channel = %of.channel, "count left too high");
         }
     }
 }
@@ -224,7 +225,7 @@ pub(super) async fn serve_all(
             match found {
                 Ok((shard, row)) => serve(posting, shard, &row).await,
                 Err(fault) => {
-                    tracing::error!(channel = %posting.of.channel, error_type = fault.error_type(), error = chain(&fault), "subscribers not read");
+                    log_fault!(error, fault, channel = %posting.of.channel, "subscribers not read");
                     Recipient::Failed(fault)
                 }
             }
@@ -293,7 +294,7 @@ async fn serve(posting: &Posting<'_>, shard: u32, row: &SubscriberRow) -> Recipi
     let mark = match &recipient {
         Recipient::Served => return recipient,
         Recipient::Failed(fault) => {
-            tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(fault), "not delivered");
+            log_fault!(error, fault, connection_id = %id, "not delivered");
             return recipient;
         }
         Recipient::Gone => Mark::CLOSED,
@@ -309,7 +310,7 @@ async fn serve(posting: &Posting<'_>, shard: u32, row: &SubscriberRow) -> Recipi
         ..mark
     };
     if let Err(fault) = mark_gone(services, id, mark, forgotten, now).await {
-        tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "gone and not marked");
+        log_fault!(error, fault, connection_id = %id, "gone and not marked");
     }
     recipient
 }

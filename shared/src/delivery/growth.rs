@@ -2,7 +2,7 @@
 
 use crate::aws::Services;
 use crate::aws::table::ChannelKey;
-use crate::model::error::chain;
+use crate::log::log_fault;
 use crate::model::shard;
 
 /// How many shards a channel has for so many subscribers, the one that has just been counted
@@ -23,7 +23,7 @@ pub(crate) async fn grown(
             shards
         }
         Err(fault) => {
-            tracing::warn!(channel = %of.channel, error_type = fault.error_type(), error = chain(&fault), "not grown");
+            log_fault!(warn, fault, channel = %of.channel, "not grown");
             shards
         }
     }

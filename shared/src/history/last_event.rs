@@ -2,8 +2,8 @@
 
 use crate::aws::Services;
 use crate::aws::table::{Cached, ChannelKey};
+use crate::log::log_fault;
 use crate::model::channel::Channel;
-use crate::model::error::chain;
 use crate::model::said::Said;
 use crate::model::time::UnixMillis;
 use crate::model::voice::Client;
@@ -81,7 +81,7 @@ pub(crate) async fn last_event(
         }
         Err(fault) => {
             // Whoever is told of a miss asks the app's server, which is right here, too.
-            tracing::error!(channel = %of.channel, error_type = fault.error_type(), error = chain(&fault), "last event not read");
+            log_fault!(error, fault, channel = %of.channel, "last event not read");
             LastEvent::Nothing
         }
     })
@@ -98,7 +98,7 @@ async fn missed(services: &Services, of: &ChannelKey, now: UnixMillis) {
         Ok(true) => services.happened(of, event),
         Ok(false) => {}
         Err(fault) => {
-            tracing::error!(channel = %of.channel, error_type = fault.error_type(), error = chain(&fault), "webhooks not told of a miss");
+            log_fault!(error, fault, channel = %of.channel, "webhooks not told of a miss");
         }
     }
 }

@@ -35,8 +35,9 @@ use crate::aws::Services;
 use crate::aws::table::{ChannelKey, Subscriber, Switched, Tip};
 use crate::history::last_event::show_last;
 use crate::history::log_reader::{is_expired, read_channel};
+use crate::log::log_fault;
 use crate::model::app::App;
-use crate::model::error::{Fault, chain};
+use crate::model::error::Fault;
 use crate::model::limits::{
     HOLE_GRACE_MILLIS, HOLES_CLOSED_MAX, POLL_DATA_MAX_BYTES, RESUME_EVENTS_MAX, RESUME_PATIENCE,
     RESUME_PAUSES, RESUME_SWITCHES_MAX,
@@ -120,7 +121,7 @@ pub(crate) async fn resume(
             reading.give_up(oldest).await;
         }
         Err(fault) => {
-            tracing::error!(channel = %of.channel, connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "not resumed");
+            log_fault!(error, fault, channel = %of.channel, connection_id = %id, "not resumed");
             reading.give_up(None).await;
         }
     }
@@ -351,7 +352,7 @@ impl Reading<'_> {
             Ok(false) => {}
             Err(fault) => {
                 // Its hold ends by itself, but whoever joins again has not to wait for that.
-                tracing::error!(channel = %of.channel, connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "held");
+                log_fault!(error, fault, channel = %of.channel, connection_id = %id, "held");
                 let failed = Said::SubscriptionFailed {
                     channel: &of.channel,
                 };

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::aws::{Services, now};
 use crate::history::follow::Follower;
 use crate::history::log_reader::Read;
-use crate::model::error::chain;
+use crate::log::log_fault;
 use crate::model::limits::{FOLLOW_FAULTS_MAX, FOLLOW_PAUSE, HEARTBEAT_PAUSE, STREAM_RETRY_MILLIS};
 use crate::model::time::UnixMillis;
 
@@ -89,11 +89,7 @@ impl State {
                     }
                 }
                 Err(fault) => {
-                    tracing::error!(
-                        error_type = fault.error_type(),
-                        error = chain(&fault),
-                        "stream did not read"
-                    );
+                    log_fault!(error, fault, "stream did not read");
                     self.faults += 1;
                     if self.faults >= FOLLOW_FAULTS_MAX {
                         return None;

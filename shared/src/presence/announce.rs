@@ -12,7 +12,8 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use crate::aws::Services;
 use crate::aws::table::{ChannelKey, MemberRow, Subscriber, Told, Written};
 use crate::history::last_event::last_event;
-use crate::model::error::{Fault, Rejection, chain};
+use crate::log::log_fault;
+use crate::model::error::{Fault, Rejection};
 use crate::model::limits::{POST_CONCURRENCY, POST_MAX_BYTES, TABLE_CONCURRENCY};
 use crate::model::presence::{Asked, Member, Plan, Roster};
 use crate::model::said::Said;
@@ -197,7 +198,7 @@ async fn reached(
     match told {
         Ok(served) => served,
         Err(fault) => {
-            tracing::error!(connection_id = %client.id, error_type = fault.error_type(), error = chain(&fault), "not told");
+            log_fault!(error, fault, connection_id = %client.id, "not told");
             true
         }
     }

@@ -27,7 +27,8 @@ use tokio::time::Instant;
 
 use crate::aws::Services;
 use crate::aws::table::{ChannelKey, Join, Lease, LeaseOn, Released, Written};
-use crate::model::error::{Error, Fault, Rejection, chain};
+use crate::log::log_fault;
+use crate::model::error::{Error, Fault, Rejection};
 use crate::model::limits::SETTLE_PATIENCE;
 use crate::model::presence::Asked;
 use crate::model::socket_id::ConnectionId;
@@ -70,7 +71,7 @@ pub(crate) async fn join(
                 .iter()
                 .any(|answered| answered.id == *join.client.id && answered.op == join.op) =>
         {
-            tracing::error!(channel = %join.of.channel, error_type = fault.error_type(), error = chain(&fault), "announced, not noted");
+            log_fault!(error, fault, channel = %join.of.channel, "announced, not noted");
             Ok(())
         }
         outcome => outcome,
@@ -174,7 +175,7 @@ pub(crate) async fn give_up(
     if let Some(lease) = lease
         && let Err(fault) = settle(services, of, lease, now).await.outcome
     {
-        tracing::error!(channel = %of.channel, error_type = fault.error_type(), error = chain(&fault), "lease not given back");
+        log_fault!(error, fault, channel = %of.channel, "lease not given back");
     }
 }
 

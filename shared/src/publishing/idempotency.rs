@@ -11,8 +11,9 @@
 
 use crate::aws::Services;
 use crate::aws::table::{Begun, OnceKey, TakenSerial};
+use crate::log::log_fault;
 use crate::model::call::{CallAnswer, Idempotency};
-use crate::model::error::{Error, Rejection, chain};
+use crate::model::error::{Error, Rejection};
 use crate::upkeep::operation_name;
 
 /// An attempt at a request that is known by its key.
@@ -112,11 +113,7 @@ impl Attempt {
             Err(_) => services.table.give_up_once(of, owner).await,
         };
         if let Err(fault) = noted {
-            tracing::error!(
-                error_type = fault.error_type(),
-                error = chain(&fault),
-                "what an attempt came to is not noted"
-            );
+            log_fault!(error, fault, "what an attempt came to is not noted");
         }
     }
 }

@@ -22,9 +22,10 @@ use crate::aws::table::{
     Appended, Audience, ChannelKey, LogEntry, NewCached, NextSerial, TakenSerial,
 };
 use crate::delivery::{Dispatch, dispatch};
+use crate::log::log_fault;
 use crate::model::app::App;
 use crate::model::channel::Channel;
-use crate::model::error::{Error, Fault, chain};
+use crate::model::error::{Error, Fault};
 use crate::model::event::{EventData, EventName};
 use crate::model::limits::{SERIAL_ATTEMPTS, TABLE_CONCURRENCY};
 use crate::model::metrics::Count;
@@ -234,7 +235,7 @@ async fn record<'a>(
                 }
             }
             Err(fault) => {
-                tracing::error!(channel = %of.channel, serial = next.serial, error_type = fault.error_type(), error = chain(&fault), "not in the log");
+                log_fault!(error, fault, channel = %of.channel, serial = next.serial, "not in the log");
                 return Err(fault.into());
             }
         }
@@ -263,7 +264,7 @@ async fn keep(
         .put_cached(of, last)
         .await
         .inspect_err(|fault| {
-            tracing::error!(channel = %of.channel, serial, error_type = fault.error_type(), error = chain(fault), "not kept");
+            log_fault!(error, fault, channel = %of.channel, serial, "not kept");
         })
 }
 
@@ -295,6 +296,6 @@ async fn deliver(
     };
     let dispatched = dispatch(services, publication, now).await;
     dispatched.inspect_err(|fault| {
-        tracing::error!(channel = %of.channel, serial, error_type = fault.error_type(), error = chain(fault), "not delivered");
+        log_fault!(error, fault, channel = %of.channel, serial, "not delivered");
     })
 }

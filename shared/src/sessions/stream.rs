@@ -8,7 +8,8 @@ use tokio::time::Instant;
 
 use crate::aws::now;
 use crate::aws::table::Waiting;
-use crate::model::error::{Fault, chain};
+use crate::log::log_fault;
+use crate::model::error::Fault;
 use crate::model::limits::{
     FOLLOW_FAULTS_MAX, HEARTBEAT_PAUSE, LOOK_PAUSE_MIN, REOPEN_PATIENCE, REOPEN_PATIENCE_AT_END,
 };
@@ -85,7 +86,7 @@ impl Flow {
                     }
                 }
                 Err(fault) => {
-                    tracing::error!(connection_id = %self.reader.id, error_type = fault.error_type(), error = chain(&fault), "stream did not read");
+                    log_fault!(error, fault, connection_id = %self.reader.id, "stream did not read");
                     self.faults += 1;
                 }
             }
@@ -124,7 +125,7 @@ impl Flow {
                 Ok(Look::Stale) => return None,
                 Ok(Look::Has(_, _)) => {}
                 Err(fault) => {
-                    tracing::error!(connection_id = %self.reader.id, error_type = fault.error_type(), error = chain(&fault), "stream did not read");
+                    log_fault!(error, fault, connection_id = %self.reader.id, "stream did not read");
                 }
             }
             if Instant::now() >= until {
@@ -135,7 +136,7 @@ impl Flow {
         self.over = true;
         let (services, id) = (&self.reader.services, &self.reader.id);
         if let Err(fault) = post::end(services, id, None, now()).await {
-            tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "not forgotten");
+            log_fault!(error, fault, connection_id = %id, "not forgotten");
         }
         services.tell_webhooks().await;
         Some((self.reader.lines.parting)(&parting(services, None)))

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::aws::Services;
 use crate::aws::table::Mark;
-use crate::model::error::{Fault, chain};
+use crate::log::log_fault;
+use crate::model::error::Fault;
 use crate::model::reading::ReaderId;
 use crate::model::socket_id::ConnectionId;
 use crate::model::time::UnixMillis;
@@ -36,7 +37,7 @@ impl Displaced {
     pub(crate) async fn end(self, services: &Services, now: UnixMillis) {
         for id in &self.ids {
             if let Err(fault) = self.end_one(services, id, now).await {
-                tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "displaced connection not ended");
+                log_fault!(error, fault, connection_id = %id, "displaced connection not ended");
                 return;
             }
         }
@@ -45,11 +46,7 @@ impl Displaced {
             .release_token(&self.token_digest, &self.ids)
             .await;
         if let Err(fault) = released {
-            tracing::error!(
-                error_type = fault.error_type(),
-                error = chain(&fault),
-                "token not released"
-            );
+            log_fault!(error, fault, "token not released");
         }
     }
 

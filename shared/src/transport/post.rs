@@ -7,7 +7,8 @@
 use crate::aws::Services;
 use crate::aws::connections::{Payload, Posted};
 use crate::aws::table::Mark;
-use crate::model::error::{Fault, Rejection, chain};
+use crate::log::log_fault;
+use crate::model::error::{Fault, Rejection};
 use crate::model::limits::THROTTLE_PAUSES;
 use crate::model::socket_id::ConnectionId;
 use crate::model::time::UnixMillis;
@@ -104,7 +105,7 @@ pub(crate) async fn close(
     match reach::close(services, id, reason).await {
         Ok(()) => Mark::CLOSED,
         Err(fault) => {
-            tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "not closed yet");
+            log_fault!(error, fault, connection_id = %id, "not closed yet");
             Mark::MAY_BE_OPEN
         }
     }

@@ -4,7 +4,8 @@ use std::sync::OnceLock;
 
 use crate::aws::Services;
 use crate::aws::connections::Payload;
-use crate::model::error::{Fault, chain};
+use crate::log::log_fault;
+use crate::model::error::Fault;
 use crate::model::protocol::Protocols;
 use crate::model::said::Said;
 use crate::model::time::UnixMillis;
@@ -62,7 +63,7 @@ pub async fn say(
     match try_say(services, client, said, now).await {
         Ok(served) => served,
         Err(fault) => {
-            tracing::error!(connection_id = %client.id, error_type = fault.error_type(), error = chain(&fault), "not told");
+            log_fault!(error, fault, connection_id = %client.id, "not told");
             false
         }
     }

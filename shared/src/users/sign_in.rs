@@ -32,7 +32,8 @@ use crate::aws::Services;
 use crate::aws::table::{
     Change, ConnectionRows, Identified, SignedIn, UserKey, UserLease, Watches,
 };
-use crate::model::error::{Error, Fault, Rejection, chain};
+use crate::log::log_fault;
+use crate::model::error::{Error, Fault, Rejection};
 use crate::model::limits::WATCHLIST_LOOKS;
 use crate::model::request::SignIn;
 use crate::model::said::Said;
@@ -184,7 +185,7 @@ pub async fn tell(services: &Services, client: Client<'_>, pending: Pending, now
     let shown = show_watched(services, &of.app_id, client, &watched, now);
     let (settled, shown) = tokio::join!(settled, shown);
     for fault in [settled.err(), shown.err()].into_iter().flatten() {
-        tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "signed in, not all is told");
+        log_fault!(error, fault, connection_id = %id, "signed in, not all is told");
     }
 }
 

@@ -6,7 +6,8 @@ use tokio::time::Instant;
 use crate::aws::Services;
 use crate::aws::table::{Change, LeaseOn, Released, SubscriberRow, UserKey, UserLease};
 use crate::delivery::page_by_page;
-use crate::model::error::{Fault, chain};
+use crate::log::log_fault;
+use crate::model::error::Fault;
 use crate::model::limits::{POST_CONCURRENCY, SETTLE_PATIENCE};
 use crate::model::said::Said;
 use crate::model::time::UnixMillis;
@@ -117,6 +118,6 @@ async fn tell_watcher(
         Err(fault) => Err(fault),
     };
     if let Err(fault) = told {
-        tracing::error!(connection_id = %id, error_type = fault.error_type(), error = chain(&fault), "watcher not told");
+        log_fault!(error, fault, connection_id = %id, "watcher not told");
     }
 }

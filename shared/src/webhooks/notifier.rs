@@ -31,6 +31,7 @@ use crate::aws::receiver::{Failure, Receivers};
 use crate::aws::table::ChannelKey;
 use crate::aws::{Services, now};
 use crate::config::Config;
+use crate::log::log_fault;
 use crate::model::app::App;
 use crate::model::error::{ErrorType, Fault, chain};
 use crate::model::limits::{TABLE_CONCURRENCY, WEBHOOK_CONCURRENCY};
@@ -167,12 +168,7 @@ impl Notifier {
                 Ok(events) if events.is_empty() => outcomes.push((handed_out, Outcome::Done)),
                 Ok(events) => ready.push((handed_out, events)),
                 Err(fault) => {
-                    tracing::error!(
-                        app_id,
-                        error_type = fault.error_type(),
-                        error = chain(&fault),
-                        "not looked at"
-                    );
+                    log_fault!(error, fault, app_id, "not looked at");
                     outcomes.push((handed_out, Outcome::Unknown));
                 }
             }
@@ -265,11 +261,7 @@ impl Notifier {
                 .map(|(id, text, delay)| (id, (text, delay)))
                 .unzip();
             if let Err(unsent) = queue.send_all(&sent).await {
-                tracing::error!(
-                    error_type = unsent.fault.error_type(),
-                    error = chain(&unsent.fault),
-                    "not put off"
-                );
+                log_fault!(error, unsent.fault, "not put off");
                 stay.extend(unsent.places.into_iter().map(|place| ids[place].clone()));
             }
         }
