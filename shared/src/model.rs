@@ -13,6 +13,7 @@ pub mod limits;
 pub mod metrics;
 pub mod pace;
 pub mod presence;
+pub mod pressure;
 pub mod protocol;
 pub mod rate;
 pub mod reading;

@@ -17,10 +17,11 @@ use crate::delivery::deliver_to_shard;
 use crate::log::log_fault;
 use crate::model::error::Fault;
 use crate::model::limits::{FANOUT_BATCH_PATIENCE, TABLE_CONCURRENCY};
-use crate::model::socket_id::ConnectionId;
-use crate::model::task::{Delivery, QueueMessage, Recount, Task};
+use crate::model::task::{Announce, Delivery, Forget, QueueMessage, Recount, Task};
 use crate::model::time::UnixMillis;
+use crate::presence::lease;
 use crate::transport::pacer::Pacer;
+use crate::upkeep::operation_name;
 
 /// What is left of a group: `None` for a message that is not understood.
 type Group = Vec<(String, Option<(Delivery, bool)>)>;
@@ -34,8 +35,7 @@ pub async fn perform_all(
     now: UnixMillis,
 ) -> Vec<String> {
     let mut failed = Vec::new();
-    let mut asked: HashMap<Recount, Vec<String>> = HashMap::new();
-    let mut gone: HashMap<ConnectionId, Vec<String>> = HashMap::new();
+    let mut jobs: HashMap<Job, Vec<String>> = HashMap::new();
     let mut groups: HashMap<String, Group> = HashMap::new();
     for QueueMessage {
         id,
@@ -45,8 +45,15 @@ pub async fn perform_all(
     } in messages
     {
         match (Task::parse(&body), group) {
-            (Ok(Task::SubscriptionCount(recount)), _) => asked.entry(recount).or_default().push(id),
-            (Ok(Task::Forget(forget)), _) => gone.entry(forget.id).or_default().push(id),
+            (Ok(Task::SubscriptionCount(recount)), _) => {
+                jobs.entry(Job::Count(recount)).or_default().push(id);
+            }
+            (Ok(Task::Announce(announce)), _) => {
+                jobs.entry(Job::Announce(announce)).or_default().push(id);
+            }
+            (Ok(Task::Forget(forget)), _) => {
+                jobs.entry(Job::Forget(forget)).or_default().push(id);
+            }
             (Ok(Task::Deliver(delivery)), group) => {
                 let group = group.unwrap_or_else(|| delivery.group());
                 let of_group = groups.entry(group).or_default();
@@ -66,9 +73,9 @@ pub async fn perform_all(
         .map(|group| deliver_group(services, pacer, group, started, now))
         .buffer_unordered(TABLE_CONCURRENCY)
         .collect::<Vec<_>>();
-    let telling = stream::iter(asked)
-        .map(|(recount, ids)| async move {
-            match tell(services, &recount, now).await {
+    let doing = stream::iter(jobs)
+        .map(|(job, ids)| async move {
+            match job.perform(services, now).await {
                 Ok(()) => Vec::new(),
                 Err(fault) => {
                     log_fault!(error, fault, message_ids = ?ids, "not done");
@@ -78,26 +85,9 @@ pub async fn perform_all(
         })
         .buffer_unordered(TABLE_CONCURRENCY)
         .collect::<Vec<_>>();
-    let forgetting = stream::iter(gone)
-        .map(|(connection, ids)| async move {
-            match end::forget(services, &connection, now).await {
-                Ok(()) => Vec::new(),
-                Err(fault) => {
-                    log_fault!(error, fault, connection_id = %connection, "not forgotten");
-                    ids
-                }
-            }
-        })
-        .buffer_unordered(TABLE_CONCURRENCY)
-        .collect::<Vec<_>>();
-    let (undelivered, untold, unforgotten) = tokio::join!(delivering, telling, forgetting);
+    let (undelivered, undone) = tokio::join!(delivering, doing);
     services.tell_webhooks().await;
-    failed.extend(
-        [undelivered, untold, unforgotten]
-            .into_iter()
-            .flatten()
-            .flatten(),
-    );
+    failed.extend(undelivered.into_iter().chain(undone).flatten());
     failed
 }
 
@@ -138,12 +128,30 @@ async fn deliver_group(
     Vec::new()
 }
 
-async fn tell(services: &Services, recount: &Recount, now: UnixMillis) -> Result<(), Fault> {
-    let Recount {
-        app_id,
-        channel,
-        put_off,
-    } = recount;
-    let of = ChannelKey::new(app_id, channel);
-    counts::announce(services, &of, put_off.as_deref(), now).await
+/// What has no order, and is done once however often it was asked for.
+#[derive(PartialEq, Eq, Hash)]
+enum Job {
+    Count(Recount),
+    Announce(Announce),
+    Forget(Forget),
+}
+
+impl Job {
+    async fn perform(&self, services: &Services, now: UnixMillis) -> Result<(), Fault> {
+        match self {
+            Self::Count(Recount {
+                app_id,
+                channel,
+                put_off,
+            }) => {
+                let of = ChannelKey::new(app_id, channel);
+                counts::announce(services, &of, put_off.as_deref(), now).await
+            }
+            Self::Announce(Announce { app_id, channel }) => {
+                let of = ChannelKey::new(app_id, channel);
+                lease::take_up(services, &of, &operation_name()?, now).await
+            }
+            Self::Forget(Forget { id }) => end::forget(services, id, now).await,
+        }
+    }
 }

@@ -54,7 +54,7 @@ fn answer(poll: &Poll, has: Option<&str>) -> Response<Body> {
         return response;
     }
     let tag = poll.tag();
-    if has.is_some_and(|has| has == tag) {
+    if has.is_some_and(|has| names_tag(has, &tag)) {
         response = Response::new(Body::Empty);
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     }
@@ -63,6 +63,13 @@ fn answer(poll: &Poll, has: Option<&str>) -> Response<Body> {
         Ok(tag) => with(response, header::ETAG, tag),
         Err(_) => response,
     }
+}
+
+/// Whether `If-None-Match` names a tag. CloudFront weakens tags when it compresses, and a poll compares weakly
+/// (RFC 9110, 13.1.2).
+fn names_tag(has: &str, tag: &str) -> bool {
+    let mut named = has.split(',').map(str::trim);
+    named.any(|named| named == "*" || named.strip_prefix("W/").unwrap_or(named) == tag)
 }
 
 async fn answered(
@@ -91,4 +98,19 @@ pub async fn main() -> ExitCode {
     );
     let handler = service_fn(|request| answered(deployment, key, request));
     crate::http::serve::run(deployment, handler).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_known_however_it_is_named() {
+        for has in [r#""t""#, r#"W/"t""#, "*", r#""a", "t""#, r#"W/"a",W/"t""#] {
+            assert!(names_tag(has, r#""t""#), "{has}");
+        }
+        for has in ["", "t", r#""a""#, r#"w/"t""#] {
+            assert!(!names_tag(has, r#""t""#), "{has}");
+        }
+    }
 }

@@ -11,11 +11,12 @@ use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::Full;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use super::clock::now;
 use super::credentials::Keys;
-use super::pool::{Cause, Pool};
+use super::pool::{Cause, Pool, Unopened};
 use super::signer::{Signer, push_segment};
 use crate::config::Config;
 use crate::model::error::Fault;
@@ -59,6 +60,10 @@ pub enum Posted {
     Gone,
     /// Refused for want of capacity, the account's or this client's: not processed.
     Throttled,
+    /// It was not sent: no connection to API Gateway could be opened.
+    Unsent(Fault),
+    /// No answer within 2 s: it may have been processed.
+    Silent(Fault),
     /// No answer, or none that can be understood: it may have been processed.
     Failed(Fault),
 }
@@ -112,6 +117,15 @@ impl Connections {
             .expect("the semaphore is never closed");
         match self.send("post", Method::POST, id, payload).await {
             Ok(status) => classify(status),
+            Err(Fault::Gateway { operation, source }) => {
+                let (is_unsent, is_silent) = (source.is::<Unopened>(), source.is::<Elapsed>());
+                let fault = Fault::Gateway { operation, source };
+                match (is_unsent, is_silent) {
+                    (true, _) => Posted::Unsent(fault),
+                    (false, true) => Posted::Silent(fault),
+                    (false, false) => Posted::Failed(fault),
+                }
+            }
             Err(fault) => Posted::Failed(fault),
         }
     }

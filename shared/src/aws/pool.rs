@@ -49,6 +49,11 @@ struct Idle {
     since: Instant,
 }
 
+/// No connection could be opened, so nothing was sent.
+#[derive(Debug, thiserror::Error)]
+#[error("nothing was sent")]
+pub(super) struct Unopened(#[source] Cause);
+
 /// Why there is no answer.
 enum Unanswered {
     /// The connection was closed before anything of the request was written to it.
@@ -82,7 +87,7 @@ impl Pool {
     /// have been closed meanwhile: a request that was not written to it goes over a new one, once.
     ///
     /// # Errors
-    /// There is no answer: it may have been processed.
+    /// There is no answer: it may have been processed, unless it is an [`Unopened`].
     pub(super) async fn send(&self, request: Whole) -> Result<Response<Bytes>, Cause> {
         let request = match self.kept().await {
             None => request,
@@ -92,10 +97,11 @@ impl Pool {
                 Err(Unanswered::Unsent(request, _)) => *request,
             },
         };
-        let sender = self.open().await?;
+        let sender = self.open().await.map_err(Unopened)?;
         match self.send_over(sender, request).await {
             Ok(answer) => Ok(answer),
-            Err(Unanswered::Lost(cause) | Unanswered::Unsent(_, cause)) => Err(cause),
+            Err(Unanswered::Lost(cause)) => Err(cause),
+            Err(Unanswered::Unsent(_, cause)) => Err(Unopened(cause).into()),
         }
     }
 

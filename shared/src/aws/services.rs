@@ -1,5 +1,6 @@
 //! What the use cases work on.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::noted::Noted;
@@ -8,6 +9,7 @@ use crate::config::{Config, LargeChannels, Lives};
 use crate::model::app::Apps;
 use crate::model::error::{Fault, Rejection};
 use crate::model::metrics::{Count, Metrics};
+use crate::model::pressure::Pressure;
 use crate::model::protocol::Protocols;
 use crate::model::task::Task;
 
@@ -32,6 +34,8 @@ pub struct Services {
     pub large_channels: LargeChannels,
     /// What webhooks are to be told.
     pub webhooks: Noted,
+    /// What became of this process's posts lately.
+    pub pressure: Arc<Mutex<Pressure>>,
     /// What is counted.
     pub metrics: Metrics,
 }
@@ -50,6 +54,7 @@ impl Services {
             fanout: queue::FifoQueue::fanout(config),
             large_channels: config.large_channels,
             webhooks: Noted::new(config),
+            pressure: Arc::default(),
             metrics: Metrics::new(
                 config.metrics_namespace.clone(),
                 config.function_name.clone(),

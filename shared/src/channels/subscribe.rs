@@ -221,7 +221,20 @@ async fn put_rows(services: &Services, subscription: Subscription<'_>) -> Result
         .put_own(subscriber, user_id, at, expires_at)
         .await?;
     let (place, too_much) = match put {
-        OwnPut::Put { moved_from } => (Place::Taken, moved_from),
+        OwnPut::Put {
+            moved_from,
+            was_user,
+        } => {
+            if let Some(was_user) = was_user {
+                // Whoever announces next sees that the other user has gone.
+                let (of, id) = (subscriber.of, subscriber.id);
+                let table = &services.table;
+                table
+                    .leave_member(of, &was_user, id, Written::UpTo(at))
+                    .await?;
+            }
+            (Place::Taken, moved_from)
+        }
         // It has left since.
         OwnPut::Outrun => (Place::Decided, Some(subscriber.shard)),
     };

@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::aws::Services;
 use crate::aws::connections::{Payload, Posted};
-use crate::aws::table::{Mark, NewConnection, Recorded, Socket};
+use crate::aws::table::{NewConnection, Recorded, Socket};
 use crate::log::log_fault;
 use crate::model::error::{Fault, Rejection};
-use crate::model::limits::{GREETING_PATIENCE, GREETING_PAUSES};
+use crate::model::limits::{GREETING_PATIENCE, GREETING_PAUSES, GREETINGS_BEFORE_LOOK};
 use crate::model::metrics::Count;
 use crate::model::said::Said;
 use crate::model::socket_id::ConnectionId;
@@ -180,7 +180,8 @@ pub(crate) async fn decide(
 
 /// Says to a connection what its admission came to: after its `$connect` was answered, because
 /// API Gateway has no such connection until then. Repeats a 410 for some seconds; a 410 here
-/// never removes anything, because the connection may be about to appear.
+/// never removes anything, because the connection may be about to appear. One that stays ungreeted is closed:
+/// its client comes back. Some posts; one read if the first ones found nobody.
 pub async fn greet(services: &Services, greeting: Greeting, now: UnixMillis) {
     let Greeting {
         id,
@@ -189,37 +190,48 @@ pub async fn greet(services: &Services, greeting: Greeting, now: UnixMillis) {
         displaced,
     } = greeting;
     let payload = Payload::from(bytes::Bytes::from(frame));
-    let (mut pause, longest) = GREETING_PAUSES;
-    let started = tokio::time::Instant::now();
-    loop {
-        match services.connections.post(&id, &payload).await {
-            Posted::Delivered => break,
-            Posted::Gone | Posted::Throttled if started.elapsed() < GREETING_PATIENCE => {
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(longest);
+    let is_greeted = is_greeted(services, &id, &payload).await;
+    if then_close || !is_greeted {
+        let mark = close(services, &id, None).await;
+        // A refused connection has no row, and one that is closed needs none.
+        if mark.socket == Socket::MayBeOpen || !then_close {
+            let marked = mark_gone(services, &id, mark, Forgotten::Promptly, now).await;
+            if let Err(fault) = marked {
+                log_fault!(error, fault, connection_id = %id, "not served and still open");
             }
-            Posted::Gone => {
-                tracing::info!(connection_id = %id, "left before it was greeted");
-                break;
-            }
-            Posted::Throttled => {
-                tracing::warn!(connection_id = %id, "not greeted: throttled");
-                break;
-            }
-            Posted::Failed(fault) => {
-                log_fault!(error, fault, connection_id = %id, "not greeted");
-                break;
-            }
-        }
-    }
-    if then_close && close(services, &id, None).await.socket == Socket::MayBeOpen {
-        let mark = Mark::MAY_BE_OPEN;
-        if let Err(fault) = mark_gone(services, &id, mark, Forgotten::ByReaper, now).await {
-            log_fault!(error, fault, connection_id = %id, "refused and still open");
         }
     }
     if let Some(displaced) = displaced {
         displaced.end(services, now).await;
     }
     services.tell_webhooks().await;
+}
+
+/// Posts the first frame. `false`: the client has left, or takes nothing in.
+async fn is_greeted(services: &Services, id: &ConnectionId, payload: &Payload) -> bool {
+    let (mut pause, longest) = GREETING_PAUSES;
+    let started = tokio::time::Instant::now();
+    for attempt in 1.. {
+        let posted = services.connections.post(id, payload).await;
+        match &posted {
+            Posted::Delivered => return true,
+            Posted::Gone | Posted::Throttled | Posted::Unsent(_) | Posted::Failed(_)
+                if started.elapsed() < GREETING_PATIENCE => {}
+            _ => {
+                tracing::warn!(connection_id = %id, posted = ?posted, "not greeted");
+                return false;
+            }
+        }
+        // A 410 says "not yet" and "no more": after some the mark of `$disconnect` tells which.
+        if matches!(posted, Posted::Gone)
+            && attempt >= GREETINGS_BEFORE_LOOK
+            && matches!(services.table.is_marked_closed(id).await, Ok(true))
+        {
+            tracing::info!(connection_id = %id, "left before it was greeted");
+            return false;
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(longest);
+    }
+    false
 }

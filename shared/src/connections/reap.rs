@@ -7,16 +7,17 @@
 //! It does what others would have done (`lifecycle.rs`, `attend.rs`, `users.rs`), in their order. What it does
 //! not finish stays due, and the next run takes it up.
 
+use futures_util::future::join_all;
 use futures_util::{StreamExt as _, stream};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::aws::Services;
 use crate::aws::schema::DUE_SHARDS;
 use crate::aws::table::{ConnectionState, Due};
 use crate::connections::end;
 use crate::log::log_fault;
-use crate::model::error::{Fault, Rejection};
-use crate::model::limits::{REAP_CONCURRENCY, REAP_PATIENCE};
+use crate::model::error::{ErrorType, Fault, Rejection};
+use crate::model::limits::{REAP_ITEM_PATIENCE, REAP_ITEMS_AT_ONCE, REAP_PATIENCE};
 use crate::model::said::Said;
 use crate::model::socket_id::ConnectionId;
 use crate::model::time::UnixMillis;
@@ -41,16 +42,15 @@ pub struct Reaped {
 /// each of the index's partitions, and what each thing costs that is due.
 pub async fn reap(services: &Services, now: UnixMillis) -> Reaped {
     let started = Instant::now();
-    let shards = stream::iter(0..DUE_SHARDS).map(|shard| reap_shard(services, shard, now, started));
-    shards
-        .buffer_unordered(REAP_CONCURRENCY)
-        .fold(Reaped::default(), |sum, shard| {
-            std::future::ready(Reaped {
-                done: sum.done + shard.done,
-                failed: sum.failed + shard.failed,
-            })
-        })
-        .await
+    // All at once: none waits until those before it have nothing more.
+    let shards: Vec<_> = (0..DUE_SHARDS)
+        .map(|shard| reap_shard(services, shard, now, started))
+        .collect();
+    let reaped = join_all(shards).await.into_iter();
+    reaped.fold(Reaped::default(), |sum, shard| Reaped {
+        done: sum.done + shard.done,
+        failed: sum.failed + shard.failed,
+    })
 }
 
 async fn reap_shard(services: &Services, shard: u32, now: UnixMillis, started: Instant) -> Reaped {
@@ -65,26 +65,51 @@ async fn reap_shard(services: &Services, shard: u32, now: UnixMillis, started: I
                 return reaped;
             }
         };
-        for due in page.due {
-            let seen_to = see_to(services, &due, now).await;
-            services.tell_webhooks().await;
-            match seen_to {
-                Ok(()) => reaped.done += 1,
-                Err(fault) => {
-                    log_fault!(error, fault, due = ?due, "stays due");
-                    reaped.failed += 1;
-                }
-            }
-            if started.elapsed() >= REAP_PATIENCE {
-                break;
+        let items = page
+            .due
+            .into_iter()
+            .map(|due| reap_item(services, due, now, started));
+        let items = stream::iter(items.collect::<Vec<_>>()).buffer_unordered(REAP_ITEMS_AT_ONCE);
+        let outcomes: Vec<Option<bool>> = items.collect().await;
+        for done in outcomes.into_iter().flatten() {
+            if done {
+                reaped.done += 1;
+            } else {
+                reaped.failed += 1;
             }
         }
+        services.tell_webhooks().await;
         start = page.next;
         if start.is_none() {
             break;
         }
     }
     reaped
+}
+
+/// Sees to one thing that is due, for so long at most: one that hangs costs the others nothing. Whether it is
+/// done; `None`: there was no time to begin it.
+async fn reap_item(
+    services: &Services,
+    due: Due,
+    now: UnixMillis,
+    started: Instant,
+) -> Option<bool> {
+    if started.elapsed() >= REAP_PATIENCE {
+        return None;
+    }
+    match timeout(REAP_ITEM_PATIENCE, see_to(services, &due, now)).await {
+        Ok(Ok(())) => Some(true),
+        Ok(Err(fault)) => {
+            log_fault!(error, fault, due = ?due, "stays due");
+            Some(false)
+        }
+        Err(_) => {
+            let error_type = ErrorType::OutOfTime.name();
+            tracing::error!(error_type, due = ?due, "stays due: it takes too long");
+            Some(false)
+        }
+    }
 }
 
 async fn see_to(services: &Services, due: &Due, now: UnixMillis) -> Result<(), Fault> {

@@ -45,7 +45,8 @@ pub(crate) struct Dispatch<'a> {
 /// when it has just become one.
 ///
 /// # Errors
-/// [`Fault::Queue`]: it will be delivered to some shards, to none, or to all. [`Fault::Table`]: to none.
+/// [`Fault::Queue`]: it will be delivered to some shards, to none, or to all. Any other: some subscribers
+/// may not have it, and are still connected.
 pub(crate) async fn dispatch(
     services: &Services,
     dispatch: Dispatch<'_>,
@@ -76,7 +77,7 @@ pub(crate) async fn dispatch(
         said: content.said(channel, name.serial())?,
         except,
     };
-    let tally = fan_out(services, fan_out_of, now).await;
+    let tally = fan_out(services, fan_out_of, now).await?;
     arrived(services, name, now);
     tracing::info!(%channel, %name, served = tally.served, gone = tally.gone, failed = tally.failed, "published");
     Ok(())

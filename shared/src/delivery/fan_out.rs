@@ -23,7 +23,7 @@ use crate::model::socket_id::SocketId;
 use crate::model::task::DeliveryName;
 use crate::model::time::UnixMillis;
 use crate::transport::pacer::Pacer;
-use crate::transport::post::{Recipient, close, post};
+use crate::transport::post::{Recipient, Repeat, close, post};
 use crate::transport::say::Speech;
 use crate::upkeep::{Forgotten, mark_gone};
 
@@ -104,7 +104,14 @@ impl Posting<'_> {
 
 /// Delivers a frame to every live subscriber: at most once each, repeated only where it was
 /// provably not processed. One query a shard and megabyte, one post a subscriber.
-pub async fn fan_out(services: &Services, fan_out: FanOut<'_>, now: UnixMillis) -> Tally {
+///
+/// # Errors
+/// [`Fault`]: some subscribers could not be read, or API Gateway refused many; the others were posted to.
+pub async fn fan_out(
+    services: &Services,
+    fan_out: FanOut<'_>,
+    now: UnixMillis,
+) -> Result<Tally, Fault> {
     let FanOut {
         of,
         shards,
@@ -134,10 +141,13 @@ pub async fn fan_out(services: &Services, fan_out: FanOut<'_>, now: UnixMillis) 
         now,
     };
     let started = Instant::now();
-    let tally = serve_all(&posting, wanted).await;
+    let Served { tally, fault } = serve_all(&posting, wanted).await;
     services
         .metrics
         .took(Timing::FanOutMillis, started.elapsed());
+    if let Some(fault) = fault {
+        return Err(fault);
+    }
     if tally.met() + passed_over == 0 && subscribers > 0 {
         let correction = Correction {
             seen: subscribers,
@@ -145,7 +155,7 @@ pub async fn fan_out(services: &Services, fan_out: FanOut<'_>, now: UnixMillis) 
         };
         none_left(services, of, correction).await;
     }
-    tally
+    Ok(tally)
 }
 
 /// Notes how long a publication has taken to come to its last subscriber.
@@ -212,14 +222,14 @@ pub async fn deliver(
         marked: &AtomicUsize::new(0),
         now,
     };
-    serve_all(&posting, subscribers).await
+    serve_all(&posting, subscribers).await.tally
 }
 
 /// Delivers to each, so many at once, and begins them in their order.
 pub(super) async fn serve_all(
     posting: &Posting<'_>,
     found: impl stream::Stream<Item = Result<(u32, SubscriberRow), Fault>>,
-) -> Tally {
+) -> Served {
     let posts = found
         .map(|found| async move {
             match found {
@@ -231,14 +241,27 @@ pub(super) async fn serve_all(
             }
         })
         .buffer_unordered(POST_CONCURRENCY);
-    let tally = posts
-        .fold(Tally::default(), |tally, recipient| {
-            std::future::ready(tally.with(&recipient))
+    let served = posts
+        .fold(Served::default(), |mut served, recipient| {
+            served.tally = served.tally.with(&recipient);
+            if let Recipient::Failed(fault) = recipient {
+                served.fault.get_or_insert(fault);
+            }
+            std::future::ready(served)
         })
         .await;
     let metrics = &posting.services.metrics;
-    metrics.add(Count::Deliveries, tally.served);
-    tally
+    metrics.add(Count::Deliveries, served.tally.served);
+    served
+}
+
+/// What came of posts to many.
+#[derive(Debug, Default)]
+pub(super) struct Served {
+    /// How many came to what.
+    pub(super) tally: Tally,
+    /// The first fault for which somebody may not have it and was not closed.
+    pub(super) fault: Option<Fault>,
 }
 
 /// All subscribers, shard after shard and page after page. A page that cannot be read ends its
@@ -288,7 +311,7 @@ async fn serve(posting: &Posting<'_>, shard: u32, row: &SubscriberRow) -> Recipi
     } = posting;
     let id = &row.id;
     let recipient = match speech.in_voice(row.voice) {
-        Ok(payload) => post(services, id, payload, pacer).await,
+        Ok(payload) => post(services, id, payload, pacer, Repeat::Unsent).await,
         Err(fault) => Recipient::Failed(fault),
     };
     let mark = match &recipient {

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use tokio::time::Instant;
 
-use super::fan_out::{Posting, Tally, arrived, is_passed_over, none_left, serve_all};
+use super::fan_out::{Posting, Served, Tally, arrived, is_passed_over, none_left, serve_all};
 use crate::aws::Services;
 use crate::aws::connections::Payload;
 use crate::aws::table::{ChannelKey, Correction, DeliveryKey, ShardPage, SubscriberRow};
@@ -95,6 +95,10 @@ pub(crate) async fn deliver_to_shard(
         let served = serve_page(&posting, &delivery, subscribers, deadline);
         let (served, next) = tokio::join!(served, next);
         tally = tally + served.tally;
+        if let Some(fault) = served.fault {
+            // The page comes once more: nobody of it is left out without a word.
+            return Err(fault);
+        }
         if let Some(last) = served.stopped_after {
             if let Some(last) = &last {
                 services.table.note_progress(key, last, now).await?;
@@ -131,6 +135,8 @@ async fn read_page(
 /// What came of a page.
 struct PageServed {
     tally: Tally,
+    /// Why somebody may not have it who is still connected.
+    fault: Option<Fault>,
     /// If there was no time for all of them: the last one that there was time for, if for any.
     stopped_after: Option<Option<ConnectionId>>,
 }
@@ -162,7 +168,7 @@ async fn serve_page(
             let wanted = (!passed_over).then_some(Ok((delivery.shard, row)));
             std::future::ready(wanted)
         });
-    let tally = serve_all(posting, wanted).await;
+    let Served { tally, fault } = serve_all(posting, wanted).await;
     let begun = begun.load(Ordering::Relaxed);
     let stopped_after = (begun < ids.len()).then(|| {
         let last = begun.checked_sub(1)?;
@@ -170,6 +176,7 @@ async fn serve_page(
     });
     PageServed {
         tally,
+        fault,
         stopped_after,
     }
 }

@@ -143,7 +143,8 @@ pub(crate) struct ChannelRead {
     last_at: Option<UnixMillis>,
 }
 
-/// Reads a channel's log after a position: one query, and one write for each serial that it closes.
+/// Reads a channel's log after a position: one query, and one write for each serial that it closes; one read
+/// more where the log has nothing from the position on.
 ///
 /// # Errors
 /// [`Fault`].
@@ -174,6 +175,14 @@ pub(crate) async fn read_channel(
         let page = table.log_from(&of, read.after, POLL_EVENTS_MAX + 1).await?;
         read.unfinished = page.more;
         let Some(last) = page.rows.last() else {
+            if position.after > 0 {
+                let tip = table.audience(&of).await?.serial;
+                if position.after > tip {
+                    // A serial that nothing has: the reader's is another table's, or one that was restored.
+                    read.truncated = true;
+                    read.after = tip;
+                }
+            }
             return Ok(read);
         };
         read.last_at = Some(last.at);

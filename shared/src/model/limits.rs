@@ -209,12 +209,18 @@ pub const JOIN_GRACE_SECS: u64 = 60;
 /// How long one holder of a lease goes on announcing before it leaves the rest to the
 /// reaper: well within every function's timeout.
 pub const SETTLE_PATIENCE: Duration = Duration::from_secs(8);
+/// Posts that an announcement on a presence channel makes in one step, before it notes what it has told.
+pub const ROUND_POSTS_MAX: usize = 2_000;
+/// Users that one look at a presence channel refuses.
+pub const REFUSED_AT_ONCE: usize = 64;
 /// Times a sign-in looks again at whom it watches while they come and go.
 pub const WATCHLIST_LOOKS: usize = 10;
 /// How long one run of the reaper goes on: less than the minute between two.
 pub const REAP_PATIENCE: Duration = Duration::from_secs(45);
-/// Partitions of the index that one run works on at once.
-pub const REAP_CONCURRENCY: usize = 8;
+/// Things that are due in one partition of the index that a run sees to at once.
+pub const REAP_ITEMS_AT_ONCE: usize = 4;
+/// How long one thing that is due may take in one run; it stays due.
+pub const REAP_ITEM_PATIENCE: Duration = Duration::from_secs(10);
 /// Seconds after which the reaper looks after a connection whose end was begun.
 pub const CLOSING_SECS: u64 = 60;
 /// Times a publication takes a new serial after a reader closed the one it had.
@@ -240,8 +246,19 @@ pub const THROTTLE_PAUSES: [Duration; 5] = [
     Duration::from_millis(400),
     Duration::from_millis(800),
 ];
+/// Pauses before a post that failed is repeated, where that is safe or does no harm.
+pub const POST_REPEAT_PAUSES: [Duration; 2] =
+    [Duration::from_millis(50), Duration::from_millis(200)];
+/// The pause before a post is repeated while API Gateway refuses many at once: the account's quota is
+/// refilled by the second.
+pub const WIDESPREAD_THROTTLE_PAUSE: Duration = Duration::from_millis(400);
+/// How long a post is repeated while API Gateway refuses many at once: well within every function's timeout.
+pub const POST_PATIENCE: Duration = Duration::from_secs(8);
 /// How long a greeting is repeated while API Gateway still says that the connection is not there.
 pub const GREETING_PATIENCE: Duration = Duration::from_secs(3);
+/// Greetings answered 410 after which the connection's mark is looked for, again every so many: with the pauses
+/// below that is after some 75 ms.
+pub const GREETINGS_BEFORE_LOOK: u32 = 4;
 /// Bounds of the pause between two attempts to greet.
 pub const GREETING_PAUSES: (Duration, Duration) =
     (Duration::from_millis(5), Duration::from_millis(200));

@@ -65,6 +65,9 @@ pub struct Attending {
     pub expires_at: UnixMillis,
     /// What its client speaks.
     pub voice: Voice,
+    /// The round of announcements that acknowledged it, where the changes were told later: its roster has
+    /// whoever was shown up to then.
+    pub acknowledged_in: Option<u64>,
 }
 
 impl Attending {
@@ -98,6 +101,8 @@ pub struct Member {
     pub announced: bool,
     /// Whether nothing has changed since that was noted.
     pub noted: bool,
+    /// The round since which rosters have it, though not all of the others were told yet.
+    pub shown_in: Option<u64>,
     /// Its connections.
     pub connections: Vec<Attending>,
     /// What is still to be acknowledged to them.
@@ -115,11 +120,21 @@ impl Member {
 
     /// Its live connections that have been acknowledged: those who are told of changes. The others
     /// learn of them from the roster in their acknowledgement.
-    pub fn told(&self, now: UnixMillis) -> impl Iterator<Item = Client<'_>> {
+    pub fn told(&self, now: UnixMillis) -> impl Iterator<Item = &Attending> {
         let told = move |connection: &&Attending| {
             connection.expires_at > now && self.asked.iter().all(|asked| asked.id != connection.id)
         };
-        self.connections.iter().filter(told).map(Attending::client)
+        self.connections.iter().filter(told)
+    }
+
+    /// The subscribes that are to be acknowledged. One whose connection is not there was refused, or has left
+    /// since: nobody waits for it.
+    pub fn waiting(&self) -> impl Iterator<Item = &Asked> {
+        let is_there = |asked: &&Asked| {
+            let mut connections = self.connections.iter();
+            connections.any(|connection| connection.id == asked.id)
+        };
+        self.asked.iter().filter(is_there)
     }
 
     /// The client that asked for an acknowledgement.
@@ -172,7 +187,8 @@ impl Plan {
         };
         let staying = places(&|member| member.announced && member.is_there(now));
         let unsure = |member: &Member| after_crash && !member.noted;
-        let told = |member: &Member| member.announced || unsure(member);
+        let told =
+            |member: &Member| member.announced || member.shown_in.is_some() || unsure(member);
         let gone = places(&|member| told(member) && !member.is_there(now));
         let mut come = places(&|member| !member.announced && member.is_there(now));
         let mut refused = Vec::new();
@@ -235,11 +251,13 @@ mod tests {
             id: ConnectionId::new(format!("{id}{n}")),
             expires_at: UnixMillis(expires_at),
             voice: Voice::default(),
+            acknowledged_in: None,
         };
         Member {
             user: user(id, None),
             announced,
             noted: true,
+            shown_in: None,
             connections: expiries.iter().enumerate().map(connection).collect(),
             asked: Vec::new(),
         }
@@ -308,6 +326,16 @@ mod tests {
     }
 
     #[test]
+    fn who_was_shown_in_rosters_and_leaves_is_told_to_have_gone() {
+        let shown = Member {
+            shown_in: Some(3),
+            ..member("a", false, &[])
+        };
+        let plan = plan(&[shown], 100);
+        assert_eq!((plan.come, plan.gone), (vec![], vec![0]));
+    }
+
+    #[test]
     fn only_the_acknowledged_are_told() {
         let mut member = member("a", true, &[2_000, 2_000, 1_000]);
         member.asked.push(Asked {
@@ -315,7 +343,7 @@ mod tests {
             resumes: false,
             op: "1".to_owned(),
         });
-        let told: Vec<&str> = member.told(NOW).map(|client| client.id.as_str()).collect();
+        let told: Vec<&str> = member.told(NOW).map(|told| told.id.as_str()).collect();
         assert_eq!(told, ["a0"]);
     }
 

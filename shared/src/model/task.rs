@@ -23,8 +23,19 @@ pub enum Task {
     SubscriptionCount(Recount),
     /// Deliver a frame to a shard, after those that were queued for it before.
     Deliver(Delivery),
+    /// Go on announcing on a presence channel. It may be done more than once.
+    Announce(Announce),
     /// Forget a connection that was found gone, and all that hangs on it. It may be done more than once.
     Forget(Forget),
+}
+
+/// A presence channel on which not everything is announced.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Announce {
+    /// The app's id.
+    pub app_id: String,
+    /// The channel.
+    pub channel: Channel,
 }
 
 /// A connection that is to be forgotten.

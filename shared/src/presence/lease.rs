@@ -23,6 +23,8 @@
 //! change and its mark leaves a change that the next one on the channel tells; if it was a join,
 //! the connection's end takes it back, because the own row was there before.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use crate::aws::Services;
@@ -32,8 +34,9 @@ use crate::model::error::{Error, Fault, Rejection};
 use crate::model::limits::SETTLE_PATIENCE;
 use crate::model::presence::Asked;
 use crate::model::socket_id::ConnectionId;
+use crate::model::task::{Announce, Task};
 use crate::model::time::UnixMillis;
-use crate::presence::announce::announce;
+use crate::presence::announce::{Round, announce};
 use crate::upkeep::while_renewing;
 
 /// What is to be done with a connection's place in its user's row.
@@ -238,6 +241,18 @@ pub(crate) async fn settle(
     Settled { outcome, answered }
 }
 
+/// Has a worker go on where this holder stops. Without a queue, or if it takes nothing, the reaper does.
+async fn go_on_later(services: &Services, of: &ChannelKey) -> Result<(), Fault> {
+    if services.later.is_none() {
+        return Ok(());
+    }
+    let task = Task::Announce(Announce {
+        app_id: of.app_id.clone(),
+        channel: of.channel.clone(),
+    });
+    services.do_later(&task, Duration::ZERO).await
+}
+
 async fn settle_all(
     services: &Services,
     of: &ChannelKey,
@@ -250,16 +265,23 @@ async fn settle_all(
     loop {
         let elapsed_millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let at = UnixMillis(now.0.saturating_add(elapsed_millis));
-        let round = announce(services, of, lease.after_crash, at, answered);
+        let round = Round {
+            number: lease.changes(),
+            after_crash: lease.after_crash,
+            now: at,
+            ends_at: started + SETTLE_PATIENCE,
+        };
+        let round = announce(services, of, round, answered);
         let Some(announced) = while_renewing(services, on, &lease, round).await? else {
             return Ok(());
         };
         // What was told by now is noted.
         lease.after_crash = false;
         if started.elapsed() > SETTLE_PATIENCE {
-            return services.table.hand_over(of, &lease).await;
+            services.table.hand_over(of, &lease).await?;
+            return go_on_later(services, of).await;
         }
-        if announced.refused_some {
+        if announced.is_unfinished {
             continue;
         }
         match services.table.release(of, lease, announced.members).await? {

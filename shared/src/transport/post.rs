@@ -1,20 +1,30 @@
 //! Posting to one connection with patience, and closing it.
 //!
-//! A connection that stays throttled takes nothing in and is closed, because to skip a frame silently is
-//! worse. A connection that is found gone, or was closed, is marked: one write. Forgetting it is left to a
-//! worker or the reaper.
+//! What a client must have and does not get closes its connection: to skip a frame silently is worse, and a
+//! client that comes back sees the truth. But when API Gateway refuses many at once, nobody is closed for it:
+//! the posts are repeated more slowly, and at last the caller is told.
+//!
+//! A connection that is found gone, or was closed, is marked: one write. Forgetting it is left to a worker or the
+//! reaper.
 
-use crate::aws::Services;
+use std::sync::PoisonError;
+
+use tokio::time::Instant;
+
 use crate::aws::connections::{Payload, Posted};
 use crate::aws::table::Mark;
+use crate::aws::{Services, now};
 use crate::log::log_fault;
 use crate::model::error::{Fault, Rejection};
-use crate::model::limits::THROTTLE_PAUSES;
+use crate::model::limits::{
+    POST_PATIENCE, POST_REPEAT_PAUSES, THROTTLE_PAUSES, WIDESPREAD_THROTTLE_PAUSE,
+};
+use crate::model::pressure::Pressure;
 use crate::model::socket_id::ConnectionId;
 use crate::model::time::UnixMillis;
 use crate::transport::pacer::Pacer;
 use crate::transport::reach;
-use crate::upkeep::{Forgotten, mark_gone};
+use crate::upkeep::{Forgotten, mark_gone, spread};
 
 /// What became of a frame for one recipient.
 #[derive(Debug)]
@@ -23,41 +33,100 @@ pub(crate) enum Recipient {
     Served,
     /// There is no such connection any more.
     Gone,
-    /// It took nothing in for as long as a post is repeated.
+    /// It alone did not take it in: it is to be closed.
     Stuck,
-    /// It may or may not have it.
+    /// API Gateway refuses many at once, or the table failed. It may or may not have it.
     Failed(Fault),
 }
 
-/// Posts a frame to one connection: at most once. A post answered 429 was not processed and is repeated,
-/// each connection at its own pace: a slow client's full buffer is a 429, too. Up to six posts.
+/// Whether a frame may be posted again when it is not known whether the client has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// Only what was provably not sent is repeated.
+    Unsent,
+    /// It does no harm to a client that has it already.
+    Harmless,
+}
+
+/// Posts a frame to one connection. A post answered 429 was not processed and is repeated,
+/// each connection at its own pace; so is one whose connection to API Gateway could not be opened, and one
+/// that failed if that does no harm. Up to six posts, and more while API Gateway refuses many at once.
 pub(crate) async fn post(
     services: &Services,
     id: &ConnectionId,
     payload: &Payload,
     pacer: Option<&Pacer>,
+    repeat: Repeat,
 ) -> Recipient {
-    let mut pauses = THROTTLE_PAUSES.iter();
+    let began = Instant::now();
+    let mut throttled = THROTTLE_PAUSES.iter();
+    let mut failed = POST_REPEAT_PAUSES.iter();
+    let mut waiting = None;
     loop {
-        match reach::post(services, id, payload).await {
-            Posted::Delivered => return Recipient::Served,
+        let posted = reach::post(services, id, payload).await;
+        let may_repeat = match &posted {
+            Posted::Delivered => {
+                pressure(services, |pressure| pressure.delivered(now()));
+                return Recipient::Served;
+            }
             Posted::Gone => return Recipient::Gone,
-            Posted::Failed(fault) => return Recipient::Failed(fault),
-            Posted::Throttled => {}
-        }
-        let Some(pause) = pauses.next() else {
-            tracing::warn!(connection_id = %id, "it stays throttled");
-            return Recipient::Stuck;
+            Posted::Throttled | Posted::Unsent(_) => true,
+            // A client that does not answer would hold up the others as long again.
+            Posted::Silent(_) => false,
+            Posted::Failed(_) => repeat == Repeat::Harmless,
         };
-        tokio::time::sleep(crate::upkeep::spread(*pause)).await;
+        pressure(services, |pressure| pressure.refused(now()));
+        waiting.get_or_insert_with(|| Waiting::new(services));
+        let pauses = match &posted {
+            Posted::Throttled => &mut throttled,
+            _ => &mut failed,
+        };
+        let pause = match pauses.next().filter(|_| may_repeat) {
+            Some(pause) => *pause,
+            None if !pressure(services, |pressure| pressure.is_widespread(now())) => {
+                tracing::warn!(connection_id = %id, posted = ?posted, "it takes nothing in");
+                return Recipient::Stuck;
+            }
+            None if may_repeat && began.elapsed() < POST_PATIENCE => WIDESPREAD_THROTTLE_PAUSE,
+            None => return Recipient::Failed(fault_of(posted)),
+        };
+        tokio::time::sleep(spread(pause)).await;
         if let Some(pacer) = pacer {
             pacer.turn().await;
         }
     }
 }
 
-/// The same, after which a connection that is gone, or stuck and so closed, is marked. `true`: it has the
-/// frame. One write for a connection that has not.
+fn fault_of(posted: Posted) -> Fault {
+    match posted {
+        Posted::Failed(fault) | Posted::Unsent(fault) | Posted::Silent(fault) => fault,
+        Posted::Delivered | Posted::Gone | Posted::Throttled => Fault::Throttled,
+    }
+}
+
+fn pressure<T>(services: &Services, look: impl FnOnce(&mut Pressure) -> T) -> T {
+    let pressure = services.pressure.lock();
+    look(&mut pressure.unwrap_or_else(PoisonError::into_inner))
+}
+
+/// A connection whose post is being repeated.
+struct Waiting<'a>(&'a Services);
+
+impl<'a> Waiting<'a> {
+    fn new(services: &'a Services) -> Self {
+        pressure(services, Pressure::waits);
+        Self(services)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        pressure(self.0, Pressure::waits_no_more);
+    }
+}
+
+/// Posts a frame that does no harm if it comes twice. A connection that is gone, or does not take it in and so
+/// is closed, is marked. `true`: it has the frame. One write for a connection that has not.
 ///
 /// # Errors
 /// [`Fault`]: it may or may not have it.
@@ -67,7 +136,7 @@ pub(crate) async fn post_or_mark(
     payload: &Payload,
     now: UnixMillis,
 ) -> Result<bool, Fault> {
-    match post(services, id, payload, None).await {
+    match post(services, id, payload, None, Repeat::Harmless).await {
         Recipient::Served => Ok(true),
         Recipient::Gone => {
             mark_gone(services, id, Mark::CLOSED, Forgotten::Promptly, now).await?;

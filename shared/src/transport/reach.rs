@@ -18,7 +18,7 @@ pub(crate) async fn post(services: &Services, id: &ConnectionId, payload: &Paylo
         Transport::Http => put(services, id, payload).await,
     };
     match &posted {
-        Posted::Delivered | Posted::Failed(_) => {}
+        Posted::Delivered | Posted::Unsent(_) | Posted::Silent(_) | Posted::Failed(_) => {}
         Posted::Gone => services.metrics.add(Count::Gone, 1),
         Posted::Throttled => services.metrics.add(Count::Throttled, 1),
     }

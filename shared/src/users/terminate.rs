@@ -18,7 +18,7 @@ use crate::model::reading;
 use crate::model::said::Said;
 use crate::model::time::UnixMillis;
 use crate::model::voice::Client;
-use crate::transport::post::post;
+use crate::transport::post::{Repeat, post};
 use crate::transport::reach;
 use crate::transport::say::Speech;
 use crate::upkeep::{Forgotten, mark_gone};
@@ -68,7 +68,8 @@ async fn end(
 ) -> Result<(), Fault> {
     let id = client.id;
     // Whether it hears of it or not, it is closed.
-    post(services, id, notice.in_voice(client.voice)?, None).await;
+    let frame = notice.in_voice(client.voice)?;
+    post(services, id, frame, None, Repeat::Harmless).await;
     let closed = reach::close(services, id, Some(&Rejection::Terminated)).await;
     let mark = match &closed {
         Ok(()) => Mark::CLOSED,

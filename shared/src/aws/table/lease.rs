@@ -58,6 +58,12 @@ pub struct Lease {
 }
 
 impl Lease {
+    /// How many changes there were when its holder last looked.
+    #[must_use]
+    pub const fn changes(&self) -> u64 {
+        self.changes
+    }
+
     pub(super) fn owner(&self) -> &str {
         &self.owner
     }

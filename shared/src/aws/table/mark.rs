@@ -3,10 +3,10 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::client::Table;
-use super::item::{conditional, fault, number};
+use super::item::{conditional, fault, number, string};
 use super::subscription::Subscriber;
 use super::{due, partition};
-use crate::aws::schema::{DUE_AT, DUE_SHARD, TTL};
+use crate::aws::schema::{DUE_AT, DUE_SHARD, PARTITION_KEY, SORT_KEY, TTL};
 use crate::model::error::Fault;
 use crate::model::limits::{CLOSED_MARK_SECS, CONNECTION_LIFE_SECS, ROW_SLACK_SECS};
 use crate::model::socket_id::ConnectionId;
@@ -92,6 +92,24 @@ impl Table {
             .await
             .map(|_| ())
             .map_err(|error| fault("mark connection closed", error))
+    }
+
+    /// Whether a connection is marked as over: one consistent read.
+    ///
+    /// # Errors
+    /// [`Fault::Table`].
+    pub async fn is_marked_closed(&self, id: &ConnectionId) -> Result<bool, Fault> {
+        let get = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .key(PARTITION_KEY, string(partition::connection(id)))
+            .key(SORT_KEY, string(partition::CONNECTION))
+            .projection_expression("closed")
+            .consistent_read(true);
+        let found = get.send().await;
+        let found = found.map_err(|error| fault("look for the mark", error))?;
+        Ok(found.item.is_some_and(|row| row.contains_key("closed")))
     }
 
     /// Notes that nothing of a closed connection is left but its mark: the reaper need not look, and the

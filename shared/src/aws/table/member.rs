@@ -6,11 +6,15 @@
 //! | --- | --- |
 //! | `c/{connection_id}` | `e`: when the connection expires, in unix seconds; `a`: when it asked to join, in unix ms; `voice`: what its client speaks |
 //! | `j/{connection_id}/{op}` | a subscribe that is still to be acknowledged: whether it is shown what it has missed |
+//! | `k/{connection_id}` | the round that acknowledged it before the others were told |
+//! | `shown` | the round since which rosters have the user, until the others are told |
 //! | `user` | the user, as JSON: that of the first of its connections |
 //! | `announced` | whether the others were last told that the user is there |
 //! | `gone_at` | when the user last went, where a webhook wants to know |
 //! | `v` | counts the changes of the row |
 //! | `noted` | what `v` was when `announced` was last noted |
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -31,8 +35,14 @@ use crate::model::voice::{Client, Voice};
 
 /// Before a connection's id: it is there.
 const CONNECTION: &str = "c/";
+/// Before a connection's id: the round that acknowledged it.
+const ACKNOWLEDGED: &str = "k/";
 /// Before a connection's id and a request's name: it waits for an acknowledgement.
 const ASKED: &str = "j/";
+
+/// Names in one expression: DynamoDB takes 4,096 bytes of one ("Expression size limits"), and each name takes
+/// six.
+const NAMES_AT_ONCE: usize = 200;
 
 /// Seconds that a row is kept after the last join: longer than any connection in it can live.
 const ROW_SECS: u64 = 2 * CONNECTION_LIFE_SECS;
@@ -129,8 +139,9 @@ impl Table {
     ) -> Result<(), Fault> {
         let update = self
             .update_member(of, user_id)
-            .update_expression("REMOVE #c ADD v :one")
+            .update_expression("REMOVE #c, #k ADD v :one")
             .expression_attribute_names("#c", format!("{CONNECTION}{id}"))
+            .expression_attribute_names("#k", format!("{ACKNOWLEDGED}{id}"))
             .expression_attribute_values(":one", number(1));
         let update = match written {
             Written::Ever => update.condition_expression("attribute_exists(#c)"),
@@ -226,7 +237,8 @@ impl Table {
 
     /// Notes what the others were told of a user and which of its subscribes were acknowledged; a
     /// row that says nothing any more is deleted. Only the holder of the channel's lease does
-    /// this. One write (two when the row has changed meanwhile); may be repeated.
+    /// this. One write (two when the row has changed meanwhile), and one for each further 200 subscribes;
+    /// may be repeated.
     ///
     /// # Errors
     /// [`Fault::Table`]: it may or may not be noted.
@@ -237,6 +249,17 @@ impl Table {
         told: Told,
     ) -> Result<(), Fault> {
         const OPERATION: &str = "note what was told";
+        let (first, others) = row
+            .member
+            .asked
+            .split_at(row.member.asked.len().min(NAMES_AT_ONCE));
+        for some in others.chunks(NAMES_AT_ONCE) {
+            let (removal, update) = removing(self.update_member(of, row.member.user.id()), some);
+            let update = update
+                .update_expression(removal)
+                .condition_expression("attribute_exists(pk)");
+            conditional(OPERATION, update.send().await)?;
+        }
         let unchanged = match told {
             Told::There => None,
             Told::Gone => {
@@ -254,7 +277,7 @@ impl Table {
                 // Who comes again puts it off again.
                 let ttl = number(at.plus_secs(GONE_ROW_SECS).secs());
                 let keep = self
-                    .noting(of, row, told, ", #ttl = :ttl")
+                    .noting(of, row, first, told, ", #ttl = :ttl")
                     .condition_expression("v = :v")
                     .expression_attribute_names("#ttl", TTL)
                     .expression_attribute_values(":ttl", ttl);
@@ -266,7 +289,7 @@ impl Table {
         }
         // A repeated attempt may have deleted the row: it must not be born again.
         let update = self
-            .noting(of, row, told, "")
+            .noting(of, row, first, told, "")
             .condition_expression("attribute_exists(pk)");
         conditional(OPERATION, update.send().await).map(drop)
     }
@@ -275,6 +298,7 @@ impl Table {
         &self,
         of: &ChannelKey,
         row: &MemberRow,
+        asked: &[Asked],
         told: Told,
         and: &str,
     ) -> UpdateItemFluentBuilder {
@@ -288,14 +312,60 @@ impl Table {
             set.push_str(", gone_at = :gone_at");
             update = update.expression_attribute_values(":gone_at", number(at.0));
         }
-        for (n, asked) in row.member.asked.iter().enumerate() {
-            let name = format!("{ASKED}{}/{}", asked.id, asked.op);
-            update = update.expression_attribute_names(format!("#j{n}"), name);
-            set.push_str(if n == 0 { " REMOVE " } else { ", " });
-            set.push_str(&format!("#j{n}"));
-        }
-        update.update_expression(set)
+        let (removal, update) = removing(update, asked);
+        let removal = if removal.is_empty() {
+            " REMOVE shown".to_owned()
+        } else {
+            format!("{removal}, shown")
+        };
+        update.update_expression(set + &removal)
     }
+
+    /// Notes that a user's subscribes were acknowledged in a round, before the others are told. Only the
+    /// holder of the channel's lease does this. One write for each hundred; may be repeated.
+    ///
+    /// # Errors
+    /// [`Fault::Table`]: some may or may not be noted.
+    pub async fn note_acknowledged(
+        &self,
+        of: &ChannelKey,
+        row: &MemberRow,
+        round: u64,
+    ) -> Result<(), Fault> {
+        const OPERATION: &str = "note what was acknowledged";
+        for some in row.member.asked.chunks(NAMES_AT_ONCE / 2) {
+            let mut set = "SET shown = if_not_exists(shown, :round)".to_owned();
+            let mut update = self.update_member(of, row.member.user.id());
+            let ids: BTreeSet<&ConnectionId> = some.iter().map(|asked| &asked.id).collect();
+            for (n, id) in ids.into_iter().enumerate() {
+                set.push_str(&format!(", #k{n} = :round"));
+                let name = format!("{ACKNOWLEDGED}{id}");
+                update = update.expression_attribute_names(format!("#k{n}"), name);
+            }
+            let (removal, update) = removing(update, some);
+            let update = update
+                .update_expression(set + &removal)
+                .condition_expression("attribute_exists(pk)")
+                .expression_attribute_values(":round", number(round));
+            conditional(OPERATION, update.send().await)?;
+        }
+        Ok(())
+    }
+}
+
+/// What takes acknowledged subscribes off a row: the expression, and the update with their names.
+fn removing(
+    mut update: UpdateItemFluentBuilder,
+    asked: &[Asked],
+) -> (String, UpdateItemFluentBuilder) {
+    let mut removal = String::new();
+    for (n, asked) in asked.iter().enumerate() {
+        let name = format!("{ASKED}{}/{}", asked.id, asked.op);
+        update = update.expression_attribute_names(format!("#j{n}"), name);
+        removal.push_str(if n == 0 { " REMOVE " } else { ", " });
+        removal.push_str(&format!("#j{n}"));
+    }
+    (removal, update)
 }
 
 /// What the others were told of a user.
@@ -335,8 +405,9 @@ impl MemberRow {
         let mut member = None;
         let mut announced = false;
         let mut version = 0;
-        let (mut noted, mut gone_at) = (None, None);
-        let (mut connections, mut asked) = (Vec::new(), Vec::new());
+        let (mut noted, mut gone_at, mut shown_in) = (None, None, None);
+        let mut acknowledged: BTreeMap<String, u64> = BTreeMap::new();
+        let (mut connections, mut asked) = (Vec::<Attending>::new(), Vec::new());
         for (name, value) in item {
             if let Some(id) = name.strip_prefix(CONNECTION) {
                 let field = |name| as_number(value.as_m().ok()?.get(name)?);
@@ -345,7 +416,10 @@ impl MemberRow {
                     id: ConnectionId::new(id.to_owned()),
                     expires_at: UnixMillis(expires_at_secs.unwrap_or_default() * 1_000),
                     voice: Voice::of(field(VOICE)),
+                    acknowledged_in: None,
                 });
+            } else if let Some(id) = name.strip_prefix(ACKNOWLEDGED) {
+                acknowledged.extend(as_number(&value).map(|round| (id.to_owned(), round)));
             } else if let Some((id, op)) = name
                 .strip_prefix(ASKED)
                 .and_then(|name| name.rsplit_once('/'))
@@ -368,9 +442,14 @@ impl MemberRow {
                 version = as_number(&value).unwrap_or_default();
             } else if name == "noted" {
                 noted = as_number(&value);
+            } else if name == "shown" {
+                shown_in = as_number(&value);
             } else if name == "gone_at" {
                 gone_at = as_number(&value).map(UnixMillis);
             }
+        }
+        for connection in &mut connections {
+            connection.acknowledged_in = acknowledged.get(connection.id.as_str()).copied();
         }
         // Attributes come in no order; what is done with them has one.
         connections.sort_by(|one, other| one.id.cmp(&other.id));
@@ -380,6 +459,7 @@ impl MemberRow {
                 user: member.ok_or_else(|| unreadable("no user"))?,
                 announced,
                 noted: noted == Some(version),
+                shown_in,
                 connections,
                 asked,
             },

@@ -15,12 +15,14 @@ use crate::model::socket_id::ConnectionId;
 use crate::model::time::UnixMillis;
 
 /// What became of a connection's own row about a channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OwnPut {
     /// It is there.
     Put {
         /// The other shard that the one before it named: a subscriber's row may still be there.
         moved_from: Option<u32>,
+        /// As whom it was there before, if that was another user.
+        was_user: Option<String>,
     },
     /// Nothing was written: the connection has left since.
     Outrun,
@@ -103,11 +105,18 @@ impl Table {
             return Ok(OwnPut::Outrun);
         };
         let old = put.attributes.map(|old| read::<OwnItem>(OPERATION, old));
+        let old = old.transpose()?;
         let moved_from = old
-            .transpose()?
+            .as_ref()
             .and_then(|old| old.shard)
             .filter(|shard| *shard != subscriber.shard);
-        Ok(OwnPut::Put { moved_from })
+        let was_user = old
+            .and_then(|old| old.user)
+            .filter(|user| Some(user.as_str()) != user_id);
+        Ok(OwnPut::Put {
+            moved_from,
+            was_user,
+        })
     }
 
     /// Marks a channel as left in the connection's own row, joined or not, unless it was joined

@@ -44,6 +44,9 @@ pub enum Fault {
     /// Secrets Manager did not give a secret, or what it gave cannot be read.
     #[error("a secret could not be read")]
     Secret(#[source] Box<dyn StdError + Send + Sync>),
+    /// API Gateway refused posts for want of capacity for as long as they are repeated.
+    #[error("@connections refuses posts")]
+    Throttled,
     /// A delivery took longer than it may. It goes on where it was when it is handed out again.
     #[error("a delivery is not done yet")]
     Overdue,
@@ -71,10 +74,11 @@ impl Fault {
     pub fn is_throttled(&self) -> bool {
         matches!(
             self,
-            Self::Table {
-                throttled: true,
-                ..
-            }
+            Self::Throttled
+                | Self::Table {
+                    throttled: true,
+                    ..
+                }
         )
     }
 }

@@ -73,7 +73,7 @@ impl Fault {
                 throttled: false, ..
             } => ErrorType::TableUnavailable,
             Self::Row { .. } | Self::Voice => ErrorType::RowUnreadable,
-            Self::Gateway { .. } => ErrorType::ConnectionsUnavailable,
+            Self::Gateway { .. } | Self::Throttled => ErrorType::ConnectionsUnavailable,
             Self::Invoke(_) => ErrorType::InvocationRefused,
             Self::Queue(_) => ErrorType::QueueUnavailable,
             Self::Task(_) => ErrorType::TaskUnreadable,
