@@ -8,6 +8,7 @@
 //! | [`publishing`], [`delivery`] | who may publish; large channels |
 //! | [`history`], [`sessions`], [`webhooks`] | polls, streams and resuming; clients without a socket; webhooks |
 //! | [`rejections`], [`hostile_requests`] | what a caller is told for each broken rule; requests no library makes |
+//! | [`pressure`] | failing posts, a throttled account, clients that vanish |
 //! | [`operations`], [`budgets`] | logs, metrics and secrets; what each operation costs |
 //! | [`local`] | the local system itself |
 
@@ -20,6 +21,7 @@ mod hostile_requests;
 mod local;
 mod operations;
 mod presence;
+mod pressure;
 mod publishing;
 mod rejections;
 mod sessions;

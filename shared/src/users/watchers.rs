@@ -96,7 +96,7 @@ async fn tell_watchers(
     watchers
         .try_filter(|row| std::future::ready(row.expires_at > now))
         .map(|row| async move {
-            tell_watcher(services, &row?, speech, now).await;
+            tell_watcher(services, of, &row?, speech, now).await;
             Ok(())
         })
         .buffer_unordered(POST_CONCURRENCY)
@@ -104,10 +104,11 @@ async fn tell_watchers(
         .await
 }
 
-/// Posts to one watcher. One that is gone is marked: to forget it here would tell its own watchers, who
-/// may be gone, too.
+/// Posts to one watcher. One that is gone is marked, and the row that led there deleted: to forget it here would
+/// tell its own watchers, who may be gone, too.
 async fn tell_watcher(
     services: &Services,
+    of: &UserKey,
     watcher: &SubscriberRow,
     speech: &Speech<'_>,
     now: UnixMillis,
@@ -117,7 +118,17 @@ async fn tell_watcher(
         Ok(payload) => post_or_mark(services, id, payload, now).await,
         Err(fault) => Err(fault),
     };
-    if let Err(fault) = told {
+    let tidied = match told {
+        Ok(true) => Ok(()),
+        // After a crash its own note may not name this row.
+        Ok(false) => {
+            let user_id = std::slice::from_ref(&of.user_id);
+            let table = &services.table;
+            table.delete_watchers(&of.app_id, id, user_id).await
+        }
+        Err(fault) => Err(fault),
+    };
+    if let Err(fault) = tidied {
         log_fault!(error, fault, connection_id = %id, "watcher not told");
     }
 }

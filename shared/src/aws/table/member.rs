@@ -14,31 +14,25 @@
 //! | `v` | counts the changes of the row |
 //! | `noted` | what `v` was when `announced` was last noted |
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::client::Table;
-use super::item::{Item, VOICE, conditional, fault, item, number, put_voice, string};
+use super::item::{conditional, fault, item, number, put_voice, string};
 use super::keys::ChannelKey;
+use super::member_row::{ACKNOWLEDGED, ASKED, CONNECTION, MemberRow};
 use super::partition;
 use super::subscription::Written;
 use crate::aws::schema::{PARTITION_KEY, SORT_KEY, TTL};
 use crate::model::error::Fault;
 use crate::model::limits::{CONNECTION_LIFE_SECS, GONE_ROW_SECS};
-use crate::model::presence::{Asked, Attending, Member};
+use crate::model::presence::Asked;
 use crate::model::socket_id::ConnectionId;
 use crate::model::time::UnixMillis;
 use crate::model::user::User;
-use crate::model::voice::{Client, Voice};
-
-/// Before a connection's id: it is there.
-const CONNECTION: &str = "c/";
-/// Before a connection's id: the round that acknowledged it.
-const ACKNOWLEDGED: &str = "k/";
-/// Before a connection's id and a request's name: it waits for an acknowledgement.
-const ASKED: &str = "j/";
+use crate::model::voice::Client;
 
 /// Names in one expression: DynamoDB takes 4,096 bytes of one ("Expression size limits"), and each name takes
 /// six.
@@ -46,16 +40,6 @@ const NAMES_AT_ONCE: usize = 200;
 
 /// Seconds that a row is kept after the last join: longer than any connection in it can live.
 const ROW_SECS: u64 = 2 * CONNECTION_LIFE_SECS;
-
-/// A user's row, as it was read.
-#[derive(Debug)]
-pub struct MemberRow {
-    /// What it says.
-    pub member: Member,
-    /// When it was last gone, if that was kept.
-    pub gone_at: Option<UnixMillis>,
-    version: u64,
-}
 
 /// A connection that joins as a user.
 #[derive(Clone, Copy, Debug)]
@@ -393,78 +377,4 @@ fn asking(update: UpdateItemFluentBuilder, join: Join<'_>, and: &str) -> UpdateI
         .expression_attribute_values(":user", string(user))
         .expression_attribute_values(":ttl", number(join.at.plus_secs(ROW_SECS).secs()))
         .expression_attribute_values(":one", number(1))
-}
-
-impl MemberRow {
-    fn read(operation: &'static str, item: Item) -> Result<Self, Fault> {
-        let unreadable = |what: &str| Fault::Row {
-            operation,
-            source: format!("a member's row: {what}").into(),
-        };
-        let as_number = |value: &AttributeValue| value.as_n().ok()?.parse::<u64>().ok();
-        let mut member = None;
-        let mut announced = false;
-        let mut version = 0;
-        let (mut noted, mut gone_at, mut shown_in) = (None, None, None);
-        let mut acknowledged: BTreeMap<String, u64> = BTreeMap::new();
-        let (mut connections, mut asked) = (Vec::<Attending>::new(), Vec::new());
-        for (name, value) in item {
-            if let Some(id) = name.strip_prefix(CONNECTION) {
-                let field = |name| as_number(value.as_m().ok()?.get(name)?);
-                let expires_at_secs: Option<u64> = field("e");
-                connections.push(Attending {
-                    id: ConnectionId::new(id.to_owned()),
-                    expires_at: UnixMillis(expires_at_secs.unwrap_or_default() * 1_000),
-                    voice: Voice::of(field(VOICE)),
-                    acknowledged_in: None,
-                });
-            } else if let Some(id) = name.strip_prefix(ACKNOWLEDGED) {
-                acknowledged.extend(as_number(&value).map(|round| (id.to_owned(), round)));
-            } else if let Some((id, op)) = name
-                .strip_prefix(ASKED)
-                .and_then(|name| name.rsplit_once('/'))
-            {
-                asked.push(Asked {
-                    id: ConnectionId::new(id.to_owned()),
-                    op: op.to_owned(),
-                    resumes: value.as_bool().is_ok_and(|resumes| *resumes),
-                });
-            } else if name == "user" {
-                let text = value.as_s().map_err(|_| unreadable("user"))?;
-                let user: User = serde_json::from_str(text).map_err(|source| Fault::Row {
-                    operation,
-                    source: source.into(),
-                })?;
-                member = Some(user);
-            } else if name == "announced" {
-                announced = value.as_bool().is_ok_and(|announced| *announced);
-            } else if name == "v" {
-                version = as_number(&value).unwrap_or_default();
-            } else if name == "noted" {
-                noted = as_number(&value);
-            } else if name == "shown" {
-                shown_in = as_number(&value);
-            } else if name == "gone_at" {
-                gone_at = as_number(&value).map(UnixMillis);
-            }
-        }
-        for connection in &mut connections {
-            connection.acknowledged_in = acknowledged.get(connection.id.as_str()).copied();
-        }
-        // Attributes come in no order; what is done with them has one.
-        connections.sort_by(|one, other| one.id.cmp(&other.id));
-        asked.sort_by(|one, other| (&one.id, &one.op).cmp(&(&other.id, &other.op)));
-        Ok(Self {
-            member: Member {
-                user: member.ok_or_else(|| unreadable("no user"))?,
-                announced,
-                noted: noted == Some(version),
-                shown_in,
-                connections,
-                asked,
-            },
-            gone_at,
-            version,
-        })
-    }
 }
