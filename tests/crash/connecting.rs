@@ -67,9 +67,8 @@ async fn of_a_token_that_admits_again_the_newest_wins() {
     let stage = Stage::new();
     let body = || json!({"channels": ["private-a"], "reconnect_seconds": 60});
     let path = |token: &str| format!("/token/{token}/app/local-key?protocol=7");
-    // Its use, its record; then for the one it displaces the mark, three for its channel, and the
-    // token's release.
-    let writes = 2 + 1 + 3 + 1;
+    // Its use, its record; then the mark of the one that it displaces, and the token's release.
+    let writes = 2 + 1 + 1;
     for case in cases(writes) {
         let token = stage.token(body()).await;
         let mut first = Socket::connect_at(&stage, &path(&token)).await;

@@ -17,6 +17,13 @@ pub(crate) struct Case {
     pub(crate) lasting: bool,
 }
 
+/// Nothing has failed.
+pub(crate) const NO_CASE: Case = Case {
+    write: 0,
+    fault: "none",
+    lasting: false,
+};
+
 /// Faults that hit one request: its repetition, if there is one, succeeds.
 const ONCE: [&str; 7] = [
     "drop",
