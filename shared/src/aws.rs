@@ -20,6 +20,6 @@ pub(crate) mod tls;
 mod transport;
 mod webhooks;
 
-pub(crate) use self::clock::now;
+pub(crate) use self::clock::{Clock, now};
 pub use self::noted::Noted;
 pub use self::services::Services;

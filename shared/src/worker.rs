@@ -7,10 +7,9 @@
 use std::collections::HashMap;
 
 use futures_util::{StreamExt as _, stream};
-use tokio::time::Instant;
 
-use crate::aws::Services;
 use crate::aws::table::ChannelKey;
+use crate::aws::{Clock, Services};
 use crate::channels::counts;
 use crate::connections::end;
 use crate::delivery::deliver_to_shard;
@@ -68,9 +67,9 @@ pub async fn perform_all(
             }
         }
     }
-    let started = Instant::now();
+    let clock = Clock::start(now, FANOUT_BATCH_PATIENCE);
     let delivering = stream::iter(groups.into_values())
-        .map(|group| deliver_group(services, pacer, group, started, now))
+        .map(|group| deliver_group(services, pacer, group, clock, now))
         .buffer_unordered(TABLE_CONCURRENCY)
         .collect::<Vec<_>>();
     let doing = stream::iter(jobs)
@@ -97,13 +96,13 @@ async fn deliver_group(
     services: &Services,
     pacer: &Pacer,
     group: Group,
-    started: Instant,
+    clock: Clock,
     now: UnixMillis,
 ) -> Vec<String> {
     let mut group = group.into_iter();
     while let Some((id, delivery)) = group.next() {
         let delivered = match delivery {
-            Some((delivery, is_repeated)) if started.elapsed() < FANOUT_BATCH_PATIENCE => {
+            Some((delivery, is_repeated)) if !clock.is_over() => {
                 let what = format!("{delivery:?}");
                 let delivered = deliver_to_shard(services, pacer, delivery, is_repeated, now).await;
                 delivered.inspect_err(|fault| {

@@ -11,9 +11,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::aws::Services;
 use crate::aws::connections::{Payload, Posted};
 use crate::aws::table::{NewConnection, Recorded, Socket};
+use crate::aws::{Clock, Services, now};
 use crate::log::log_fault;
 use crate::model::error::{Fault, Rejection};
 use crate::model::limits::{GREETING_PATIENCE, GREETING_PAUSES, GREETINGS_BEFORE_LOOK};
@@ -210,13 +210,13 @@ pub async fn greet(services: &Services, greeting: Greeting, now: UnixMillis) {
 /// Posts the first frame. `false`: the client has left, or takes nothing in.
 async fn is_greeted(services: &Services, id: &ConnectionId, payload: &Payload) -> bool {
     let (mut pause, longest) = GREETING_PAUSES;
-    let started = tokio::time::Instant::now();
+    let clock = Clock::start(now(), GREETING_PATIENCE);
     for attempt in 1.. {
         let posted = services.connections.post(id, payload).await;
         match &posted {
             Posted::Delivered => return true,
             Posted::Gone | Posted::Throttled | Posted::Unsent(_) | Posted::Failed(_)
-                if started.elapsed() < GREETING_PATIENCE => {}
+                if !clock.is_over() => {}
             _ => {
                 tracing::warn!(connection_id = %id, posted = ?posted, "not greeted");
                 return false;

@@ -9,11 +9,11 @@
 
 use futures_util::future::join_all;
 use futures_util::{StreamExt as _, stream};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
-use crate::aws::Services;
 use crate::aws::schema::DUE_SHARDS;
 use crate::aws::table::{ConnectionState, Due};
+use crate::aws::{Clock, Services};
 use crate::connections::end;
 use crate::log::log_fault;
 use crate::model::error::{ErrorType, Fault, Rejection};
@@ -41,10 +41,10 @@ pub struct Reaped {
 /// Sees to everything that is due, until there is nothing more or the time is up. One query for
 /// each of the index's partitions, and what each thing costs that is due.
 pub async fn reap(services: &Services, now: UnixMillis) -> Reaped {
-    let started = Instant::now();
+    let clock = Clock::start(now, REAP_PATIENCE);
     // All at once: none waits until those before it have nothing more.
     let shards: Vec<_> = (0..DUE_SHARDS)
-        .map(|shard| reap_shard(services, shard, now, started))
+        .map(|shard| reap_shard(services, shard, clock))
         .collect();
     let reaped = join_all(shards).await.into_iter();
     reaped.fold(Reaped::default(), |sum, shard| Reaped {
@@ -53,10 +53,11 @@ pub async fn reap(services: &Services, now: UnixMillis) -> Reaped {
     })
 }
 
-async fn reap_shard(services: &Services, shard: u32, now: UnixMillis, started: Instant) -> Reaped {
+async fn reap_shard(services: &Services, shard: u32, clock: Clock) -> Reaped {
+    let now = clock.now();
     let mut reaped = Reaped::default();
     let mut start = None;
-    while started.elapsed() < REAP_PATIENCE {
+    while !clock.is_over() {
         let page = match services.table.due(shard, now, start).await {
             Ok(page) => page,
             Err(fault) => {
@@ -68,7 +69,7 @@ async fn reap_shard(services: &Services, shard: u32, now: UnixMillis, started: I
         let items = page
             .due
             .into_iter()
-            .map(|due| reap_item(services, due, now, started));
+            .map(|due| reap_item(services, due, clock));
         let items = stream::iter(items.collect::<Vec<_>>()).buffer_unordered(REAP_ITEMS_AT_ONCE);
         let outcomes: Vec<Option<bool>> = items.collect().await;
         for done in outcomes.into_iter().flatten() {
@@ -89,16 +90,11 @@ async fn reap_shard(services: &Services, shard: u32, now: UnixMillis, started: I
 
 /// Sees to one thing that is due, for so long at most: one that hangs costs the others nothing. Whether it is
 /// done; `None`: there was no time to begin it.
-async fn reap_item(
-    services: &Services,
-    due: Due,
-    now: UnixMillis,
-    started: Instant,
-) -> Option<bool> {
-    if started.elapsed() >= REAP_PATIENCE {
+async fn reap_item(services: &Services, due: Due, clock: Clock) -> Option<bool> {
+    if clock.is_over() {
         return None;
     }
-    match timeout(REAP_ITEM_PATIENCE, see_to(services, &due, now)).await {
+    match timeout(REAP_ITEM_PATIENCE, see_to(services, &due, clock.now())).await {
         Ok(Ok(())) => Some(true),
         Ok(Err(fault)) => {
             log_fault!(error, fault, due = ?due, "stays due");

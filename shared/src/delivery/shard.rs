@@ -12,12 +12,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
-use tokio::time::Instant;
 
 use super::fan_out::{Posting, Served, Tally, arrived, is_passed_over, none_left, serve_all};
-use crate::aws::Services;
 use crate::aws::connections::Payload;
 use crate::aws::table::{ChannelKey, Correction, DeliveryKey, ShardPage, SubscriberRow};
+use crate::aws::{Clock, Services};
 use crate::model::error::Fault;
 use crate::model::limits::{FANOUT_PAGE_MAX, FANOUT_PATIENCE};
 use crate::model::metrics::Timing;
@@ -42,8 +41,7 @@ pub(crate) async fn deliver_to_shard(
     is_repeated: bool,
     now: UnixMillis,
 ) -> Result<(), Fault> {
-    let started = Instant::now();
-    let deadline = started + FANOUT_PATIENCE;
+    let clock = Clock::start(now, FANOUT_PATIENCE);
     let of = &ChannelKey::new(&delivery.app_id, &delivery.channel);
     let key = DeliveryKey {
         of,
@@ -92,7 +90,7 @@ pub(crate) async fn deliver_to_shard(
                 None => None,
             }
         };
-        let served = serve_page(&posting, &delivery, subscribers, deadline);
+        let served = serve_page(&posting, &delivery, subscribers, clock);
         let (served, next) = tokio::join!(served, next);
         tally = tally + served.tally;
         if let Some(fault) = served.fault {
@@ -112,7 +110,7 @@ pub(crate) async fn deliver_to_shard(
         page = next?;
     }
     let metrics = &services.metrics;
-    metrics.took(Timing::FanOutMillis, started.elapsed());
+    metrics.took(Timing::FanOutMillis, clock.elapsed());
     arrived(services, delivery.name, delivery.at);
     tracing::info!(channel = %of.channel, shard = delivery.shard, name = %delivery.name, served = tally.served, gone = tally.gone, failed = tally.failed, "delivered");
     if met == 0 && !is_resumed {
@@ -146,7 +144,7 @@ async fn serve_page(
     posting: &Posting<'_>,
     delivery: &Delivery,
     subscribers: Vec<SubscriberRow>,
-    deadline: Instant,
+    clock: Clock,
 ) -> PageServed {
     let begun = &AtomicUsize::new(0);
     let ids: Vec<ConnectionId> = subscribers.iter().map(|row| row.id.clone()).collect();
@@ -160,7 +158,7 @@ async fn serve_page(
             (passed_over, row)
         })
         .take_while(|_| {
-            let is_in_time = Instant::now() < deadline;
+            let is_in_time = !clock.is_over();
             begun.fetch_add(usize::from(is_in_time), Ordering::Relaxed);
             std::future::ready(is_in_time)
         })

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use tokio::time::Instant;
 
-use crate::aws::Services;
 use crate::aws::table::ChannelKey;
+use crate::aws::{Clock, Services};
 use crate::history::follow::{Beginning, admit, last};
 use crate::history::log_reader::{Read, ReadEvent};
 use crate::model::app::App;
@@ -69,8 +68,7 @@ pub async fn poll(
     asked: Asked,
     now: UnixMillis,
 ) -> Result<Poll, Error> {
-    let (begun_at, waits) = (Instant::now(), Duration::from_secs(asked.wait_secs));
-    let asked_at = now;
+    let clock = Clock::start(now, Duration::from_secs(asked.wait_secs));
     let mut follower = admit(services, app, key, asked, Beginning::Oldest, now).await?;
     let mut events = follower.take_first();
     for event in &events {
@@ -87,13 +85,12 @@ pub async fn poll(
         let read = read.ok_or(Rejection::CursorRefused)?;
         let kept = kept(services, &begins, &read, now).await?;
         let found = [&events, &kept, &read.events].map(Vec::len) != [0; 3];
-        if found || !read.truncated.is_empty() || begun_at.elapsed() >= waits {
+        if found || !read.truncated.is_empty() || clock.is_over() {
             break (read, kept);
         }
         follower.advance(read);
         tokio::time::sleep(FOLLOW_PAUSE).await;
-        let elapsed_millis = u64::try_from(begun_at.elapsed().as_millis()).unwrap_or(u64::MAX);
-        now = UnixMillis(asked_at.0.saturating_add(elapsed_millis));
+        now = clock.now();
     };
     let retry_after_secs = retry_after_secs(read.last_at, read.unfinished, now);
     events.extend(kept.iter().cloned());

@@ -29,10 +29,8 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
-use crate::aws::Services;
 use crate::aws::table::{ChannelKey, Subscriber, Switched, Tip};
+use crate::aws::{Clock, Services};
 use crate::history::last_event::show_last;
 use crate::history::log_reader::{is_expired, read_channel};
 use crate::log::log_fault;
@@ -100,8 +98,7 @@ pub(crate) async fn resume(
         voice: client.voice,
         subscriber: Subscriber { of, shard, id },
         op: &op,
-        at,
-        started: Instant::now(),
+        clock: Clock::start(at, RESUME_PATIENCE),
         has: after,
         shown: 0,
         pause: RESUME_PAUSES.0,
@@ -133,8 +130,7 @@ struct Reading<'a> {
     voice: Voice,
     subscriber: Subscriber<'a>,
     op: &'a str,
-    at: UnixMillis,
-    started: Instant,
+    clock: Clock,
     /// Up to which serial the client has everything.
     has: u64,
     /// How many publications it was shown.
@@ -149,15 +145,6 @@ impl Reading<'_> {
             id: self.subscriber.id,
             voice: self.voice,
         }
-    }
-
-    fn now(&self) -> UnixMillis {
-        let elapsed_millis = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        UnixMillis(self.at.0.saturating_add(elapsed_millis))
-    }
-
-    fn is_late(&self) -> bool {
-        self.started.elapsed() > RESUME_PATIENCE
     }
 
     /// Waits for somebody else, longer each time.
@@ -175,7 +162,14 @@ impl Reading<'_> {
                 roster: None,
             };
             return Ok(
-                match try_say(self.services, self.client(), &acknowledged, self.at).await? {
+                match try_say(
+                    self.services,
+                    self.client(),
+                    &acknowledged,
+                    self.clock.now(),
+                )
+                .await?
+                {
                     true => ControlFlow::Continue(()),
                     false => ControlFlow::Break(Ended::Over),
                 },
@@ -191,7 +185,7 @@ impl Reading<'_> {
             {
                 break;
             }
-            if self.is_late() {
+            if self.clock.is_over() {
                 return Ok(ControlFlow::Break(Ended::Lost(None)));
             }
             self.wait().await;
@@ -247,7 +241,7 @@ impl Reading<'_> {
         let Subscriber { of, .. } = self.subscriber;
         let shown_before = self.shown;
         while self.has < tip.serial {
-            let now = self.now();
+            let now = self.clock.now();
             let position = Position {
                 channel: of.channel.clone(),
                 after: self.has,
@@ -260,7 +254,7 @@ impl Reading<'_> {
                 return Ok(ControlFlow::Break(Ended::Lost(first)));
             }
             for row in read.rows {
-                if self.is_late() {
+                if self.clock.is_over() {
                     return Ok(ControlFlow::Break(Ended::Lost(Some(row.serial))));
                 }
                 if let Some((name, data)) = row.event {
@@ -297,8 +291,8 @@ impl Reading<'_> {
         tip: Tip,
         retention_secs: u64,
     ) -> Result<ControlFlow<Ended>, Fault> {
-        let now = self.now();
-        if self.is_late() {
+        let now = self.clock.now();
+        if self.clock.is_over() {
             return Ok(ControlFlow::Break(Ended::Lost(None)));
         }
         // A reader without a position has missed nothing.
@@ -332,7 +326,7 @@ impl Reading<'_> {
     /// Makes the subscription live all the same, and tells the client what is missing: in this order,
     /// so that nothing later than the notice is. On a channel that keeps its last event that follows.
     async fn give_up(&self, oldest: Option<u64>) {
-        let (services, now) = (self.services, self.now());
+        let (services, now) = (self.services, self.clock.now());
         let Subscriber { of, id, .. } = self.subscriber;
         match services
             .table

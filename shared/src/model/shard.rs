@@ -5,6 +5,14 @@
 
 use crate::model::socket_id::ConnectionId;
 
+/// A number for a text, always the same, spread over all there are.
+#[must_use]
+pub fn hash(text: &str) -> u32 {
+    text.bytes().fold(0, |hash: u32, byte| {
+        (hash.rotate_left(5) ^ u32::from(byte)).wrapping_mul(0x9E37_79B9)
+    })
+}
+
 /// Whether a channel of so many subscribers needs another shard besides those that it has.
 #[must_use]
 pub const fn needs_another(subscribers: u64, shards: u32, per_shard: u64) -> bool {
@@ -15,9 +23,7 @@ pub const fn needs_another(subscribers: u64, shards: u32, per_shard: u64) -> boo
 /// were full before the newer ones came, and going to all alike would let them grow for ever.
 #[must_use]
 pub fn of(id: &ConnectionId, shards: u32) -> u32 {
-    let hash = id.as_str().bytes().fold(0_u32, |hash, byte| {
-        (hash.rotate_left(5) ^ u32::from(byte)).wrapping_mul(0x9E37_79B9)
-    });
+    let hash = hash(id.as_str());
     let older = shards / 2;
     older + hash % (shards - older).max(1)
 }

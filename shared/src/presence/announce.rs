@@ -13,10 +13,9 @@
 use std::collections::BTreeSet;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use tokio::time::Instant;
 
-use crate::aws::Services;
 use crate::aws::table::{ChannelKey, MemberRow, Subscriber, Told, Written};
+use crate::aws::{Clock, Services};
 use crate::history::last_event::last_event;
 use crate::log::log_fault;
 use crate::model::error::{Fault, Rejection};
@@ -48,10 +47,8 @@ pub(crate) struct Round {
     pub(crate) number: u64,
     /// Whether the announcer before may have told what it did not note.
     pub(crate) after_crash: bool,
-    /// The time.
-    pub(crate) now: UnixMillis,
-    /// When nothing more is begun.
-    pub(crate) ends_at: Instant,
+    /// The time, and when nothing more is begun.
+    pub(crate) clock: Clock,
 }
 
 /// Looks at who is there and tells what was not told yet. One query, a post for each that is told
@@ -66,7 +63,7 @@ pub(crate) async fn announce(
     round: Round,
     answered: &mut Vec<Asked>,
 ) -> Result<Announced, Fault> {
-    let now = round.now;
+    let now = round.clock.now();
     let rows = services.table.members(of).await?;
     let members: Vec<&Member> = rows.iter().map(|row| &row.member).collect();
     let defaults = Settings::default();
@@ -89,7 +86,7 @@ pub(crate) async fn announce(
     refuse_some(services, of, &members, &plan, answered, now).await?;
     let mut told: BTreeSet<usize> = BTreeSet::new();
     for some in changes.chunks(at_once) {
-        if Instant::now() >= round.ends_at {
+        if round.clock.is_over() {
             break;
         }
         tell_changes(services, of, &members, &plan, some, now).await;

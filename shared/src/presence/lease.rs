@@ -25,10 +25,8 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
-
-use crate::aws::Services;
 use crate::aws::table::{ChannelKey, Join, Lease, LeaseOn, Released, Written};
+use crate::aws::{Clock, Services};
 use crate::log::log_fault;
 use crate::model::error::{Error, Fault, Rejection};
 use crate::model::limits::SETTLE_PATIENCE;
@@ -261,15 +259,12 @@ async fn settle_all(
     answered: &mut Vec<Asked>,
 ) -> Result<(), Fault> {
     let on = LeaseOn::Channel(of);
-    let started = Instant::now();
+    let clock = Clock::start(now, SETTLE_PATIENCE);
     loop {
-        let elapsed_millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let at = UnixMillis(now.0.saturating_add(elapsed_millis));
         let round = Round {
             number: lease.changes(),
             after_crash: lease.after_crash,
-            now: at,
-            ends_at: started + SETTLE_PATIENCE,
+            clock,
         };
         let round = announce(services, of, round, answered);
         let Some(announced) = while_renewing(services, on, &lease, round).await? else {
@@ -277,7 +272,7 @@ async fn settle_all(
         };
         // What was told by now is noted.
         lease.after_crash = false;
-        if started.elapsed() > SETTLE_PATIENCE {
+        if clock.is_over() {
             services.table.hand_over(of, &lease).await?;
             return go_on_later(services, of).await;
         }

@@ -38,10 +38,8 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use crate::aws::table::{FrameKey, SessionRow, Waiting};
-use crate::aws::{Services, now};
+use crate::aws::{Clock, Services, now};
 use crate::model::error::Fault;
 use crate::model::limits::{
     FOLLOW_PAUSE, HANDED_FRAMES_MAX, HANDED_MAX_BYTES, LOOK_PAUSE_MIN, SESSION_POLL_WAIT,
@@ -122,12 +120,12 @@ impl Reader {
 
     /// Waits for something to be there, and hands it out.
     pub(super) async fn poll(mut self) -> Result<String, Fault> {
-        let until = Instant::now() + SESSION_POLL_WAIT;
+        let clock = Clock::start(now(), SESSION_POLL_WAIT);
         loop {
             match self.look().await? {
                 Look::Stale => return Ok(self.lines.heartbeat.to_owned()),
                 Look::Has(waiting, None) if waiting.is_empty() => {
-                    if Instant::now() >= until {
+                    if clock.is_over() {
                         return Ok(self.lines.heartbeat.to_owned());
                     }
                     self.rest().await;

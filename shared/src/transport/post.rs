@@ -9,11 +9,9 @@
 
 use std::sync::PoisonError;
 
-use tokio::time::Instant;
-
 use crate::aws::connections::{Payload, Posted};
 use crate::aws::table::Mark;
-use crate::aws::{Services, now};
+use crate::aws::{Clock, Services, now};
 use crate::log::log_fault;
 use crate::model::error::{Fault, Rejection};
 use crate::model::limits::{
@@ -58,7 +56,7 @@ pub(crate) async fn post(
     pacer: Option<&Pacer>,
     repeat: Repeat,
 ) -> Recipient {
-    let began = Instant::now();
+    let clock = Clock::start(now(), POST_PATIENCE);
     let mut throttled = THROTTLE_PAUSES.iter();
     let mut failed = POST_REPEAT_PAUSES.iter();
     let mut waiting = None;
@@ -87,7 +85,7 @@ pub(crate) async fn post(
                 tracing::warn!(connection_id = %id, posted = ?posted, "it takes nothing in");
                 return Recipient::Stuck;
             }
-            None if may_repeat && began.elapsed() < POST_PATIENCE => WIDESPREAD_THROTTLE_PAUSE,
+            None if may_repeat && !clock.is_over() => WIDESPREAD_THROTTLE_PAUSE,
             None => return Recipient::Failed(fault_of(posted)),
         };
         tokio::time::sleep(spread(pause)).await;

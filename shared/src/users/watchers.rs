@@ -1,10 +1,9 @@
 //! Telling those who watch a user that it comes online and goes. One function at a time tells of a user.
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use tokio::time::Instant;
 
-use crate::aws::Services;
 use crate::aws::table::{Change, LeaseOn, Released, SubscriberRow, UserKey, UserLease};
+use crate::aws::{Clock, Services};
 use crate::delivery::page_by_page;
 use crate::log::log_fault;
 use crate::model::error::Fault;
@@ -27,10 +26,9 @@ pub(crate) async fn settle(
     now: UnixMillis,
 ) -> Result<(), Fault> {
     let on = LeaseOn::User(of);
-    let started = Instant::now();
+    let clock = Clock::start(now, SETTLE_PATIENCE);
     loop {
-        let elapsed_millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let at = UnixMillis(now.0.saturating_add(elapsed_millis));
+        let at = clock.now();
         let UserLease { lease, state } = held;
         let online = state.is_online(at);
         if state.is_untold(at) || lease.after_crash {
@@ -46,7 +44,7 @@ pub(crate) async fn settle(
             Released::Yes | Released::Lost => return Ok(()),
             Released::Changed(held) => held,
         };
-        if started.elapsed() > SETTLE_PATIENCE {
+        if clock.is_over() {
             // The lease ends by itself, and what was told is not noted: as after a crash.
             tracing::warn!(
                 user_id = of.user_id,

@@ -11,6 +11,7 @@ use super::keys::{ChannelKey, UserKey};
 use super::partition;
 use crate::aws::schema::{DUE_AT, DUE_INDEX, DUE_SHARD, DUE_SHARDS, PARTITION_KEY};
 use crate::model::error::Fault;
+use crate::model::shard::hash;
 use crate::model::socket_id::ConnectionId;
 use crate::model::time::UnixMillis;
 
@@ -35,13 +36,6 @@ pub struct DuePage {
     pub due: Vec<Due>,
     /// Where the next page begins; `None` after the last.
     pub next: Option<HashMap<String, AttributeValue>>,
-}
-
-/// A number for a text, always the same, spread over all there are.
-pub(super) fn hash(text: &str) -> u32 {
-    text.bytes().fold(0, |hash: u32, byte| {
-        (hash.rotate_left(5) ^ u32::from(byte)).wrapping_mul(0x9E37_79B9)
-    })
 }
 
 /// The index partition of the row with this partition key.

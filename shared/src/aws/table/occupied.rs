@@ -5,12 +5,13 @@ use super::client::Table;
 use super::item::{fault, item, string};
 use super::keys::ChannelKey;
 use super::subscription::PageStart;
-use super::{audience, due, partition};
+use super::{audience, partition};
 use crate::aws::schema::{
     OCCUPIED_INDEX, OCCUPIED_SHARD, OCCUPIED_SHARDS, PARTITION_KEY, SORT_KEY,
 };
 use crate::model::channel::{Channel, ChannelPrefix};
 use crate::model::error::Fault;
+use crate::model::shard::hash;
 
 /// Some channels of one of the index's partitions.
 #[derive(Debug)]
@@ -28,7 +29,7 @@ fn partition_of(app_id: &str, shard: u32) -> String {
 
 /// The index partition that a channel is in while somebody is on it.
 pub(super) fn shard_of(of: &ChannelKey) -> String {
-    partition_of(&of.app_id, due::hash(of.channel.as_str()) % OCCUPIED_SHARDS)
+    partition_of(&of.app_id, hash(of.channel.as_str()) % OCCUPIED_SHARDS)
 }
 
 impl Table {
