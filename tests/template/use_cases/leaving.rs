@@ -36,7 +36,8 @@ pub(crate) async fn watching(system: &System, function: &str) {
     told(system, user, true).await;
     watcher.watched().await;
     leaving.subscribe_counted(channel).await;
-    let rule = json!([{"function": function, "operation": "PostToConnection", "fault": "gone"}]);
+    // Whoever forgets it, a function itself or a worker, finds those who are to be told gone.
+    let rule = json!([{"operation": "PostToConnection", "fault": "gone"}]);
     faults.set(rule).await;
     match function {
         "connect" => drop(Socket::open(system, &path).await.expect("let in")),
@@ -104,8 +105,7 @@ pub(crate) async fn presence(system: &System, function: &str) {
         leaving.subscribe_counted("f").await;
     }
     waiting(system, channel).await;
-    let rule =
-        json!([{"function": function, "operation": "PostToConnection", "fault": "throttle"}]);
+    let rule = json!([{"operation": "PostToConnection", "fault": "gone"}]);
     faults.set(rule).await;
     match function {
         "connect" => drop(Socket::open(system, &path).await.expect("let in")),
