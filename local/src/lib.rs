@@ -14,9 +14,10 @@
 //! | [`gateway`] | CloudFront and API Gateway: the public port, sockets, `@connections` |
 //! | [`internal_port`] | the port of `@connections`, the Invoke API and SQS |
 //! | [`triggers`] | what invokes functions without a client: queues and the schedule |
-//! | [`system`] | starts and stops all of the above |
+//! | [`system`], [`command`] | starts and stops all of the above; the command that does so |
 
 pub mod account;
+pub mod command;
 pub mod command_line;
 pub mod events;
 pub mod faults;
