@@ -18,6 +18,7 @@ mod load;
 mod publish;
 mod report;
 mod sink;
+mod storm;
 mod system;
 
 use std::process::ExitCode;
