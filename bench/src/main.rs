@@ -7,6 +7,7 @@
 //! | [`growth`] | what a publication costs with one recipient to 100,000, and a model of a million on AWS |
 //! | [`growth::Threshold`] | from how many subscribers on the queue is the better way |
 //! | [`day`] | what a day costs on AWS: operations counted, times prices |
+//! | [`storm`] | nothing: it searches for promises that are broken |
 //!
 //! All but the first start the real system beside themselves ([`system`]).
 
@@ -32,6 +33,7 @@ use crate::growth::{Growth, Threshold};
 use crate::load::Load;
 use crate::publish::Way;
 use crate::sink::Sink;
+use crate::storm::Storm;
 
 /// What went wrong, for whoever runs it.
 pub(crate) type Problem = Box<dyn std::error::Error + Send + Sync>;
@@ -65,6 +67,8 @@ enum What {
     /// Answers every post until its standard input ends
     #[command(hide = true)]
     Sink(Sink),
+    /// A random load under random faults, and whether every promise was kept
+    Storm(Storm),
 }
 
 fn main() -> ExitCode {
@@ -75,6 +79,7 @@ fn main() -> ExitCode {
         What::Growth(growth) => growth.run(),
         What::Publish { way, load } => publish::run(way, &load),
         What::Sink(sink) => sink.run(),
+        What::Storm(storm) => storm.run(),
         What::Threshold(threshold) => threshold.run(),
     };
     match done {

@@ -74,6 +74,8 @@ pub(crate) enum Part {
     Calm,
     /// Everything had its time to come right: what is shown from now on is compared with the truth.
     Settled,
+    /// What was published since had its time, too, and everybody leaves.
+    Leaving,
     /// Everybody has left, and what was left behind had its time to go.
     Over,
 }

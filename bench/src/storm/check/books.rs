@@ -29,7 +29,7 @@ pub(super) struct Books<'a> {
     pub(super) faults: Vec<(Micros, &'a [String])>,
     pub(super) calm_at: Micros,
     pub(super) settled_at: Micros,
-    pub(super) over_at: Micros,
+    pub(super) leaving_at: Micros,
     serials: Serials<'a>,
 }
 
@@ -39,7 +39,6 @@ type Serials<'a> = BTreeMap<&'a str, BTreeMap<u32, Vec<u64>>>;
 /// A connection of a client.
 pub(super) struct Connection<'a> {
     pub(super) client: u32,
-    pub(super) app: &'a str,
     pub(super) may: bool,
     pub(super) opened_at: Micros,
     pub(super) socket_id: Option<&'a str>,
@@ -187,7 +186,7 @@ impl<'a> Books<'a> {
             faults: Vec::new(),
             calm_at: NEVER,
             settled_at: NEVER,
-            over_at: NEVER,
+            leaving_at: NEVER,
             serials: BTreeMap::new(),
         };
         for entry in history {
@@ -211,7 +210,8 @@ impl<'a> Books<'a> {
             What::Faults { kinds, .. } => self.faults.push((at, kinds)),
             What::Begins(Part::Calm) => self.calm_at = at,
             What::Begins(Part::Settled) => self.settled_at = at,
-            What::Begins(Part::Over) => self.over_at = at,
+            What::Begins(Part::Leaving) => self.leaving_at = at,
+            What::Begins(Part::Over) => {}
             What::Connection { conn, step } => self.connection(at, *conn, step),
             What::Publishes(publish) => self.publishes(at, publish),
             What::Answered { call, status } => self.answered(at, *call, *status),
@@ -240,10 +240,9 @@ impl<'a> Books<'a> {
     }
 
     fn connection(&mut self, at: Micros, conn: u32, step: &'a Step) {
-        if let Step::Opens { client, app, may } = step {
+        if let Step::Opens { client, may, .. } = step {
             let opened = Connection {
                 client: *client,
-                app,
                 may: *may,
                 opened_at: at,
                 socket_id: None,

@@ -3,7 +3,7 @@
 
 use super::books::{Books, Connection, Publication};
 use super::{About, Violation, seconds};
-use crate::storm::history::{Micros, SECOND};
+use crate::storm::history::{Micros, SECOND, Step};
 
 /// How long a frame that was posted may be on its way to a client that leaves.
 pub(super) const ON_ITS_WAY: Micros = 3 * SECOND;
@@ -22,7 +22,7 @@ pub(super) fn arrives_by(books: &Books<'_>, channel: &str, confirmed_at: Micros)
     if confirmed_at < books.settled_at {
         later.min(books.settled_at)
     } else {
-        later
+        later.min(books.leaving_at)
     }
 }
 
@@ -69,6 +69,40 @@ pub(super) fn check(books: &Books<'_>) -> Vec<Violation> {
                         ),
                         saw: "nothing of it".to_owned(),
                         at: begun_at,
+                    });
+                }
+            }
+        }
+    }
+    found.extend(said(books));
+    found
+}
+
+/// What a client says to the others is not acknowledged, so that it counts only once all is calm.
+fn said(books: &Books<'_>) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for (&conn, connection) in &books.connections {
+        for &(at, step) in &connection.steps {
+            let Step::Says { channel, event } = step else { continue };
+            let refused = |&(later, step): &(Micros, &Step)| later >= at && matches!(step, Step::Told { .. });
+            let speaks = connection.stays.iter().any(|stay| {
+                stay.channel == channel && stay.acknowledged_at + ON_ITS_WAY < at && stay.until > at
+            });
+            if at < books.settled_at || !speaks || connection.steps.iter().any(refused) {
+                continue;
+            }
+            let until = at.saturating_add(ON_ITS_WAY).min(books.leaving_at);
+            for (other, listener, stay) in books.on(channel, at) {
+                if other != conn && stay.until >= until && !listener.has(channel, *event, at) {
+                    found.push(Violation {
+                        rule: "not-heard",
+                        about: About::channel(channel).and_connection(conn).and_connection(other).and_event(*event),
+                        expected: format!(
+                            "connection {conn} said event {event} on {channel} at {}, and connection {other} hears it",
+                            seconds(at)
+                        ),
+                        saw: "nothing of it".to_owned(),
+                        at,
                     });
                 }
             }

@@ -311,6 +311,7 @@ impl Model {
         let (action, posts) = ("connect".to_owned(), 1);
         self.happens(What::Cost(Cost { action, writes: 1, reads: 0, read_units: 0.0, posts }));
         self.now += 10 * SECOND;
+        self.happens(What::Begins(Part::Leaving));
         let open: Vec<u32> = self.there.keys().copied().collect();
         for conn in open {
             self.step(conn, Step::Leaves);
