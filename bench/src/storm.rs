@@ -42,6 +42,7 @@ mod wire;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
@@ -68,6 +69,9 @@ pub(crate) struct Storm {
     /// The only kinds of faults that are left
     #[arg(long, value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(plan::faults::KINDS))]
     only: Vec<String>,
+    /// Seconds that everything has to come right after the last fault: counts have two minutes
+    #[arg(long, default_value_t = 150, value_parser = clap::value_parser!(u64).range(1..=600))]
+    patience: u64,
     /// Goes on with the next seed after one with a violation
     #[arg(long)]
     go_on: bool,
@@ -133,7 +137,7 @@ impl Storm {
         let mut broken = Vec::new();
         for seed in first..first.saturating_add(self.seeds) {
             let plan = self.planned(seed);
-            let storm = run::run(&plan).await?;
+            let storm = run::run(&plan, Duration::from_secs(self.patience)).await?;
             let kept = run::kept_at(seed);
             history::save(&storm.history, &kept)?;
             let (raged, calm) = storm.took;

@@ -22,8 +22,8 @@ use super::table::Known;
 use super::wire::number_in;
 use crate::Problem;
 
-/// How long everything has to come right: counts within two minutes.
-const PATIENCE: Duration = Duration::from_secs(150);
+/// How long servers may take to finish what they have begun.
+const FINISHING: Duration = Duration::from_secs(90);
 /// How long everybody may take to leave, and what they leave to go.
 const LEAVING: Duration = Duration::from_secs(60);
 /// How long a round of questions may take.
@@ -76,8 +76,8 @@ fn known(outside: &Outside) -> Known {
 }
 
 impl Everybody {
-    /// From the last fault to the end.
-    pub(crate) async fn settle(mut self, outside: &Arc<Outside>) -> Result<(), Problem> {
+    /// From the last fault to the end. Everything has so long to come right.
+    pub(crate) async fn settle(mut self, outside: &Arc<Outside>, patience: Duration) -> Result<(), Problem> {
         outside.recorder.note(What::Begins(Part::Calm));
         let began = Instant::now();
         for client in &self.clients {
@@ -86,14 +86,14 @@ impl Everybody {
         self.calm.send_replace(true);
         for server in std::mem::take(&mut self.servers) {
             // One that does not end is of no use any longer.
-            let _ = timeout(PATIENCE, server).await;
+            let _ = timeout(FINISHING, server).await;
         }
         let mut askers = [Server::new(0, outside, 0), Server::new(1, outside, 1)];
         loop {
             self.look(outside, &askers).await?;
             let found = check(&outside.recorder.history());
             let heals = found.iter().any(|violation| HEALING.contains(&violation.rule));
-            if !heals || began.elapsed() > PATIENCE {
+            if !heals || began.elapsed() > patience {
                 break;
             }
             sleep(PAUSE).await;

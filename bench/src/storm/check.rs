@@ -71,6 +71,8 @@ pub(crate) struct About {
     pub(crate) readers: BTreeSet<u32>,
     pub(crate) channel: Option<String>,
     pub(crate) user: Option<String>,
+    /// An action, a row or a secret.
+    pub(crate) thing: Option<String>,
 }
 
 impl About {
@@ -98,6 +100,13 @@ impl About {
     fn and_reader(mut self, reader: u32) -> Self {
         self.readers.insert(reader);
         self
+    }
+
+    fn thing(name: &str) -> Self {
+        Self {
+            thing: Some(name.to_owned()),
+            ..Self::default()
+        }
     }
 
     fn and_user(mut self, user: &str) -> Self {

@@ -112,9 +112,11 @@ async fn note(outside: &Outside, action: &str, function: &str) -> Result<(), Pro
 }
 
 fn cost_of(action: &str, function: &str, requests: &[Value]) -> Cost {
-    let mut cost = Cost { action: action.to_owned(), writes: 0, reads: 0, read_units: 0.0, posts: 0 };
+    let mut cost = Cost { action: action.to_owned(), writes: 0, reads: 0, read_units: 0.0, posts: 0, asked: Vec::new() };
     for request in requests.iter().filter(|request| request["function"] == function) {
-        match request["operation"].as_str().unwrap_or_default() {
+        let operation = request["operation"].as_str().unwrap_or_default();
+        cost.asked.push(format!("{operation} {}", request["target"].as_str().unwrap_or_default()));
+        match operation {
             "PutItem" | "UpdateItem" | "DeleteItem" | "BatchWriteItem" | "TransactWriteItems" => cost.writes += 1,
             "Query" | "GetItem" | "BatchGetItem" => {
                 cost.reads += 1;

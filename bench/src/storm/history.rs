@@ -61,6 +61,8 @@ pub(crate) enum What {
 pub(crate) struct Facts {
     /// Subscribers beyond which a channel goes through the queue, which may repeat itself.
     pub(crate) inline_max: usize,
+    /// Subscribers in a shard of a channel: a subscribe that makes another one costs a write more.
+    pub(crate) per_shard: usize,
     /// Users on one presence channel, at most.
     pub(crate) members_max: usize,
     /// The app whose clients are told how many they are, and whose server gets webhooks.
@@ -262,6 +264,8 @@ pub(crate) struct Cost {
     /// DynamoDB's units of what was read.
     pub(crate) read_units: f64,
     pub(crate) posts: u64,
+    /// What it was, in order: operation and target.
+    pub(crate) asked: Vec<String>,
 }
 
 /// Writes a history to a file, an entry a line.

@@ -9,11 +9,14 @@ use super::history::{Entry, Micros, SECOND, What};
 use super::shrink;
 
 /// Violations of one rule that are shown in full.
-const SHOWN_MAX: usize = 2;
+const SHOWN_MAX: usize = 1;
 /// Entries of a history that are shown.
 const ENTRIES_MAX: usize = 40;
+/// Characters of a line that are shown, and of the rules of a window.
+const LINE_MAX: usize = 260;
+const RULES_MAX: usize = 200;
 /// How far around a violation faults are shown that were in force.
-const AROUND: Micros = 6 * SECOND;
+const AROUND: Micros = 3 * SECOND;
 
 /// All violations of a history, as text.
 pub(crate) fn print(history: &[Entry], violations: &[Violation], again: &str) -> String {
@@ -51,7 +54,7 @@ fn line(what: &What) -> String {
         What::Reader { reader, step } => format!("reader {reader} {step:?}"),
         other => format!("{other:?}"),
     };
-    let mut short: String = text.chars().take(260).collect();
+    let mut short: String = text.chars().take(LINE_MAX).collect();
     if short.len() < text.len() {
         short.push('…');
     }
@@ -72,6 +75,7 @@ fn faults_around(history: &[Entry], at: Micros) -> Vec<String> {
         let ended = faults.get(n + 1).map_or(Micros::MAX, |(at, _)| *at);
         let is_near = *began <= at + AROUND && ended.saturating_add(AROUND) >= at;
         if is_near && *rules != "[]" {
+            let rules: String = rules.chars().take(RULES_MAX).collect();
             lines.push(format!("{} to {}: {rules}", seconds(*began), seconds(ended)));
         }
     }

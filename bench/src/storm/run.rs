@@ -33,14 +33,16 @@ pub(crate) fn kept_at(seed: u64) -> PathBuf {
     PathBuf::from("target/storm").join(format!("{seed}.jsonl"))
 }
 
-/// Carries out a plan, and gives what was written down.
-pub(crate) async fn run(plan: &Plan) -> Result<Storm, Problem> {
+/// Carries out a plan, and gives what was written down. `patience` is how long everything has to come right
+/// afterwards.
+pub(crate) async fn run(plan: &Plan, patience: Duration) -> Result<Storm, Problem> {
     let mut hooks = Hooks::start().await?;
     let (seed, system, url) = (plan.seed, plan.system.clone(), hooks.url.clone());
     let started = tokio::task::spawn_blocking(move || Outside::start(seed, &system, &url, Recorder::new()));
     let outside = Arc::new(started.await??);
     outside.recorder.note(What::Facts(Facts {
         inline_max: plan.system.inline_max,
+        per_shard: plan.system.per_shard,
         members_max: plan.system.members_max,
         featured: APPS[0].id.to_owned(),
     }));
@@ -61,7 +63,7 @@ pub(crate) async fn run(plan: &Plan) -> Result<Storm, Problem> {
     lift(&outside).await?;
     let storm = began.elapsed();
     let calm = Instant::now();
-    let settled = everybody.settle(&outside).await;
+    let settled = everybody.settle(&outside, patience).await;
     for task in tasks.into_iter().chain([hooks]) {
         task.abort();
     }

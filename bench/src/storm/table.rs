@@ -117,7 +117,8 @@ fn rows_of(item: &Value, now_secs: u64) -> Vec<Row> {
             vec![row(id, goes && is_mark)]
         }
         "rate" => vec![row(pk.trim_start_matches("rate/"), goes)],
-        "out" => vec![row(pk.trim_start_matches("out/"), goes)],
+        // That a session is over is known for as long as it could be asked for.
+        "out" => vec![row(pk.trim_start_matches("out/"), goes || ["!", "~"].contains(&sk))],
         "watches" => vec![row(pk.trim_start_matches("watches/"), false)],
         "subs" | "watch" => vec![row(sk, false)],
         "memb" | "user" => {

@@ -20,8 +20,9 @@ pub(super) struct Books<'a> {
     pub(super) shown: Vec<ShownAt<'a>>,
     /// What was last shown of each channel's log, and each event's serial in it.
     pub(super) logs: BTreeMap<&'a str, &'a [(u64, u32)]>,
-    pub(super) hooks: Vec<&'a Hook>,
-    /// With when it was seen.
+    /// With when each came.
+    pub(super) hooks: Vec<(Micros, &'a Hook)>,
+    /// With when each was seen.
     pub(super) rows: Vec<(Micros, &'a Row)>,
     pub(super) costs: Vec<&'a Cost>,
     pub(super) leaks: Vec<(&'a str, &'a str)>,
@@ -170,6 +171,7 @@ impl<'a> Books<'a> {
         let mut books = Self {
             facts: Facts {
                 inline_max: usize::MAX,
+                per_shard: usize::MAX,
                 members_max: usize::MAX,
                 featured: String::new(),
             },
@@ -232,7 +234,7 @@ impl<'a> Books<'a> {
                 });
             }
             What::Reader { reader, step } => self.reader(at, *reader, step),
-            What::Hook(hook) => self.hooks.push(hook),
+            What::Hook(hook) => self.hooks.push((at, hook)),
             What::Row(row) => self.rows.push((at, row)),
             What::Cost(cost) => self.costs.push(cost),
             What::Leaked { line, secret } => self.leaks.push((line, secret)),

@@ -15,7 +15,7 @@ const STEADY: Micros = 3 * SECOND;
 
 pub(super) fn check(books: &Books<'_>) -> Vec<Violation> {
     let mut found = Vec::new();
-    for hook in &books.hooks {
+    for &(_, hook) in &books.hooks {
         if !hook.signed || app_of(&hook.channel) != books.facts.featured {
             found.push(Violation {
                 rule: "hook",
@@ -32,7 +32,7 @@ pub(super) fn check(books: &Books<'_>) -> Vec<Violation> {
     }
     // The last that was said of each, and when; `None` where two were said at once.
     let mut last: BTreeMap<(&str, Option<&str>), (u64, Option<bool>)> = BTreeMap::new();
-    for hook in &books.hooks {
+    for &(_, hook) in books.hooks.iter().filter(|(came_at, _)| *came_at <= at) {
         let is_there = match hook.name.as_str() {
             "channel_occupied" | "member_added" => true,
             "channel_vacated" | "member_removed" => false,

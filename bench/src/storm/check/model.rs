@@ -51,6 +51,7 @@ pub(super) fn good(seed: u64) -> Vec<Entry> {
     };
     model.happens(What::Facts(Facts {
         inline_max: 1_000,
+        per_shard: 1_000,
         members_max: 100,
         featured: "1".to_owned(),
     }));
@@ -275,6 +276,17 @@ impl Model {
             self.reads(reader, Reading::UpToDate);
         }
         self.now += 10 * SECOND;
+        for channel in CHANNELS.into_iter().filter(|channel| channel.starts_with('1')) {
+            let is_there = !self.on(channel).is_empty();
+            let name = if is_there { "channel_occupied" } else { "channel_vacated" };
+            self.happens(What::Hook(Hook {
+                name: name.to_owned(),
+                channel: channel.to_owned(),
+                user: None,
+                time_ms: 7,
+                signed: true,
+            }));
+        }
         self.happens(What::Begins(Part::Settled));
         let mut occupied = Vec::new();
         for channel in CHANNELS {
@@ -289,14 +301,6 @@ impl Model {
                 self.happens(What::Shown { since, shown });
             }
             if channel.starts_with('1') {
-                let event = if count > 0 { "channel_occupied" } else { "channel_vacated" };
-                self.happens(What::Hook(Hook {
-                    name: event.to_owned(),
-                    channel: name.clone(),
-                    user: None,
-                    time_ms: 7,
-                    signed: true,
-                }));
                 occupied.extend((count > 0).then_some(name));
             }
         }
@@ -309,7 +313,7 @@ impl Model {
             self.happens(What::Row(row));
         }
         let (action, posts) = ("connect".to_owned(), 1);
-        self.happens(What::Cost(Cost { action, writes: 1, reads: 0, read_units: 0.0, posts }));
+        self.happens(What::Cost(Cost { action, writes: 1, reads: 0, read_units: 0.0, posts, asked: Vec::new() }));
         self.now += 10 * SECOND;
         self.happens(What::Begins(Part::Leaving));
         let open: Vec<u32> = self.there.keys().copied().collect();

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use super::books::{Books, NEVER, Publication};
+use super::books::{Books, Connection, NEVER, Publication};
 use super::{About, Violation, seconds};
-use crate::storm::history::{Micros, keeps_last};
+use crate::storm::history::{Micros, Step, keeps_last};
 
 /// Something that is in an order: an event, when it was asked for, and when it was answered.
 #[derive(Clone, Copy)]
@@ -44,27 +44,8 @@ pub(super) fn check(books: &Books<'_>) -> Vec<Violation> {
     }
     for (&conn, connection) in &books.connections {
         for channel in channels_of(connection.got().map(|(_, channel, _, _)| channel)) {
-            let mut seen = BTreeSet::new();
-            let mut first_time = Vec::new();
-            for (at, of, event, _) in connection.got() {
-                if of == channel
-                    && seen.insert(event)
-                    && let Some(publication) = books.publications.get(&event)
-                {
-                    let placed = Placed::of(event, publication);
-                    // The last event of a channel that keeps it may be older than what is live by then.
-                    let kept = keeps_last(channel)
-                        && connection.stays.iter().any(|stay| {
-                            stay.channel == channel
-                                && stay.acknowledged_at <= at
-                                && placed.confirmed_at < stay.acknowledged_at
-                        });
-                    if !kept {
-                        first_time.push(placed);
-                    }
-                }
-            }
-            if let Some((earlier, later)) = swapped(first_time.into_iter()) {
+            let wrong = runs(books, connection, channel).into_iter().find_map(|run| swapped(run.into_iter()));
+            if let Some((earlier, later)) = wrong {
                 found.push(Violation {
                     rule: "order",
                     about: About::channel(channel)
@@ -79,6 +60,33 @@ pub(super) fn check(books: &Books<'_>) -> Vec<Violation> {
         }
     }
     found
+}
+
+/// What a connection got of a channel for the first time, in order. Whoever asks for what came after a serial is
+/// shown it after what it has seen since, so that another run begins there.
+fn runs(books: &Books<'_>, connection: &Connection<'_>, channel: &str) -> Vec<Vec<Placed>> {
+    let (mut seen, mut runs) = (BTreeSet::new(), vec![Vec::new()]);
+    for &(at, step) in &connection.steps {
+        match step {
+            Step::Subscribes { channel: of, after: Some(_), .. } if of == channel => runs.push(Vec::new()),
+            Step::Got { channel: of, event, .. } if of == channel && seen.insert(*event) => {
+                let Some(publication) = books.publications.get(event) else { continue };
+                let placed = Placed::of(*event, publication);
+                // The last event of a channel that keeps it may be older than what is live by then.
+                let is_kept = keeps_last(channel)
+                    && connection.stays.iter().any(|stay| {
+                        stay.channel == channel
+                            && stay.acknowledged_at <= at
+                            && placed.confirmed_at < stay.acknowledged_at
+                    });
+                if !is_kept && let Some(run) = runs.last_mut() {
+                    run.push(placed);
+                }
+            }
+            _ => {}
+        }
+    }
+    runs
 }
 
 fn channels_of<'a>(names: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
