@@ -41,6 +41,8 @@ mod twice;
 mod watching;
 
 #[cfg(test)]
+mod broken;
+#[cfg(test)]
 mod injected;
 #[cfg(test)]
 mod model;
