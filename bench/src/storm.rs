@@ -4,7 +4,8 @@
 //! | --- | --- |
 //! | [`plan`] | what will be done and what will go wrong; pure, by the seed alone |
 //! | [`run`], [`calm`], [`costs`] | carrying it out; the calm after it; what single actions cost then |
-//! | [`client`], [`act`], [`position`], [`link`], [`session`] | clients: what they mind, what they do, what they have, how they are connected |
+//! | [`client`], [`asking`], [`act`], [`position`] | clients: what they mind, what they ask for, what they do, what they have |
+//! | [`link`], [`session`] | how they are connected |
 //! | [`reader`], [`server`], [`hooks`] | streams and polls; an app's servers; where webhooks go |
 //! | [`wire`] | the protocol, printed, signed and read; pure |
 //! | [`outside`], [`table`] | the system and its controls; its table, which no other module here knows |
@@ -20,6 +21,7 @@
 )]
 
 mod act;
+mod asking;
 mod calm;
 mod check;
 mod client;
@@ -106,7 +108,10 @@ impl Storm {
             println!("{:#?}", self.planned(first));
             return Ok(());
         }
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()?;
         runtime.block_on(async {
             let mut terminate = signal(SignalKind::terminate())?;
             let mut interrupt = signal(SignalKind::interrupt())?;
@@ -125,7 +130,11 @@ impl Storm {
             let others = plan::faults::KINDS.into_iter().map(str::to_owned);
             without.extend(others.filter(|kind| !self.only.contains(kind)));
         }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an hour at most")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "an hour at most"
+        )]
         let millis = (self.minutes * 60_000.0) as u64;
         Plan::new(seed, millis, &without)
     }
@@ -165,7 +174,11 @@ impl Storm {
     /// The command that does a seed again.
     fn again(&self, seed: u64) -> String {
         let list = |name: &str, values: &[String]| {
-            if values.is_empty() { String::new() } else { format!(" --{name} {}", values.join(",")) }
+            if values.is_empty() {
+                String::new()
+            } else {
+                format!(" --{name} {}", values.join(","))
+            }
         };
         format!(
             "cargo run --profile bench -p bench -- storm --seed {seed} --minutes {}{}{}",

@@ -31,7 +31,8 @@ impl Client {
             Act::Burst(channel) => self.burst(CHANNELS[channel]).await,
             Act::As(channel, number) => {
                 if self.is_on(CHANNELS[channel]) {
-                    self.want(CHANNELS[channel].to_owned(), Some(user(number))).await;
+                    self.want(CHANNELS[channel].to_owned(), Some(user(number)))
+                        .await;
                 }
             }
             Act::SignIn(watched) => {
@@ -41,7 +42,11 @@ impl Client {
             }
             Act::SignInWrongly => self.sign_in_wrongly().await,
             Act::JoinOwn => {
-                if self.signs_in.as_ref().is_some_and(|(_, state)| *state == State::On) {
+                if self
+                    .signs_in
+                    .as_ref()
+                    .is_some_and(|(_, state)| *state == State::On)
+                {
                     let channel = self.own_channel();
                     self.want(channel, None).await;
                 }
@@ -60,7 +65,9 @@ impl Client {
     }
 
     pub(super) fn is_on(&self, channel: &str) -> bool {
-        self.wants.get(channel).is_some_and(|want| want.state == State::On)
+        self.wants
+            .get(channel)
+            .is_some_and(|want| want.state == State::On)
     }
 
     async fn join(&mut self, channel: usize) {
@@ -74,7 +81,8 @@ impl Client {
 
     /// Asks for a channel that it has no right to.
     async fn join_wrongly(&mut self, channel: &str) {
-        let (Some(socket_id), false) = (self.socket_id.clone(), self.wants.contains_key(channel)) else {
+        let (Some(socket_id), false) = (self.socket_id.clone(), self.wants.contains_key(channel))
+        else {
             return;
         };
         // Whoever may is not refused.
@@ -86,7 +94,11 @@ impl Client {
             channel,
             user: channel.starts_with("presence-").then_some(own.as_str()),
             after: self.random.bool().then_some(0),
-            auth: if self.random.bool() { Auth::Bad } else { Auth::None },
+            auth: if self.random.bool() {
+                Auth::Bad
+            } else {
+                Auth::None
+            },
         };
         let frame = self.app.subscribe(&socket_id, &wanted);
         let step = Step::Subscribes {
@@ -107,8 +119,11 @@ impl Client {
     async fn unsubscribe(&mut self, channel: &str) {
         if self.wants.remove(channel).is_some() && self.socket_id.is_some() {
             self.left.insert(channel.to_owned());
-            let step = Step::Unsubscribes { channel: self.app.name(channel) };
-            self.say(vec![(Some(step), wire::unsubscribe(channel))]).await;
+            let step = Step::Unsubscribes {
+                channel: self.app.name(channel),
+            };
+            self.say(vec![(Some(step), wire::unsubscribe(channel))])
+                .await;
         }
     }
 
@@ -119,23 +134,39 @@ impl Client {
         let Some((step, frame)) = self.subscription(channel) else {
             return;
         };
-        let leaves = Step::Unsubscribes { channel: self.app.name(channel) };
-        self.say(vec![(Some(leaves), wire::unsubscribe(channel)), (Some(step), frame)]).await;
+        let leaves = Step::Unsubscribes {
+            channel: self.app.name(channel),
+        };
+        self.say(vec![
+            (Some(leaves), wire::unsubscribe(channel)),
+            (Some(step), frame),
+        ])
+        .await;
     }
 
     async fn sign_in_wrongly(&mut self) {
-        let Some(socket_id) = self.socket_id.clone() else { return };
+        let Some(socket_id) = self.socket_id.clone() else {
+            return;
+        };
         let somebody = user((self.plan.user + 1) % USERS);
         let frame = self.app.sign_in(&socket_id, &somebody, &[], false);
-        let step = Step::SignsIn { user: self.app.name(&somebody), watches: Vec::new(), may: false };
+        let step = Step::SignsIn {
+            user: self.app.name(&somebody),
+            watches: Vec::new(),
+            may: false,
+        };
         self.say(vec![(Some(step), frame)]).await;
     }
 
     /// Says something to the others, whether or not it is on the channel.
     async fn talk(&mut self, channel: &str) {
         let event = self.outside.recorder.new_event();
-        let step = Step::Says { channel: self.app.name(channel), event };
-        self.say(vec![(Some(step), wire::say(channel, event))]).await;
+        let step = Step::Says {
+            channel: self.app.name(channel),
+            event,
+        };
+        self.say(vec![(Some(step), wire::say(channel, event))])
+            .await;
     }
 
     async fn flood(&mut self, flood: Flood) {
@@ -149,10 +180,22 @@ impl Client {
                 }
             }
             Flood::Resumes => {
-                let Some(socket_id) = self.socket_id.clone() else { return };
-                let wanted = Wanted { channel: orders, user: None, after: Some(0), auth: Auth::None };
+                let Some(socket_id) = self.socket_id.clone() else {
+                    return;
+                };
+                let wanted = Wanted {
+                    channel: orders,
+                    user: None,
+                    after: Some(0),
+                    auth: Auth::None,
+                };
                 let frame = self.app.subscribe(&socket_id, &wanted);
-                let step = Step::Subscribes { channel: self.app.name(orders), after: Some(0), user: None, may: true };
+                let step = Step::Subscribes {
+                    channel: self.app.name(orders),
+                    after: Some(0),
+                    user: None,
+                    may: true,
+                };
                 if self.is_on(orders) {
                     self.say(vec![(Some(step), frame); SOMETIMES]).await;
                 }
@@ -160,7 +203,9 @@ impl Client {
             Flood::Unsubscribes => {
                 let nowhere = |n: usize| format!("nowhere-{n}");
                 let frame = |n| {
-                    let step = Step::Unsubscribes { channel: self.app.name(&nowhere(n)) };
+                    let step = Step::Unsubscribes {
+                        channel: self.app.name(&nowhere(n)),
+                    };
                     (Some(step), wire::unsubscribe(&nowhere(n)))
                 };
                 let all = (0..OFTEN).map(frame).collect();
@@ -174,8 +219,14 @@ impl Client {
                 }
             }
             Flood::Garbage => {
-                let garbage = [json!([]), json!("text"), json!({ "event": "pusher:nothing" }), json!({ "data": 7 })];
-                self.say(garbage.into_iter().map(|frame| (None, frame)).collect()).await;
+                let garbage = [
+                    json!([]),
+                    json!("text"),
+                    json!({ "event": "pusher:nothing" }),
+                    json!({ "data": 7 }),
+                ];
+                self.say(garbage.into_iter().map(|frame| (None, frame)).collect())
+                    .await;
             }
         }
     }
@@ -189,7 +240,13 @@ impl Client {
                 Intrusion::MadeUpToken => (app.key, Some(made_up.as_str())),
                 Intrusion::UnknownKey => ("nobodys-key", None),
             };
-            let who = As { client, app, key, token, may: false };
+            let who = As {
+                client,
+                app,
+                key,
+                token,
+                may: false,
+            };
             let mut link = Link::open(&outside, Transport::Socket, who).await;
             let ended = async {
                 while let Some(step) = link.heard.recv().await {

@@ -58,7 +58,10 @@ pub(crate) struct Everybody {
 /// Who is there, by what was written down.
 fn known(outside: &Outside) -> Known {
     let mut known = Known::default();
-    let (mut names, mut ended) = (std::collections::BTreeMap::new(), std::collections::BTreeSet::new());
+    let (mut names, mut ended) = (
+        std::collections::BTreeMap::new(),
+        std::collections::BTreeSet::new(),
+    );
     for entry in outside.recorder.history() {
         if let What::Connection { conn, step } = entry.what {
             match step {
@@ -69,7 +72,11 @@ fn known(outside: &Outside) -> Known {
         }
     }
     for (conn, socket_id) in names {
-        let set = if ended.contains(&conn) { &mut known.ended } else { &mut known.open };
+        let set = if ended.contains(&conn) {
+            &mut known.ended
+        } else {
+            &mut known.open
+        };
         set.insert(socket_id);
     }
     known
@@ -77,7 +84,11 @@ fn known(outside: &Outside) -> Known {
 
 impl Everybody {
     /// From the last fault to the end. Everything has so long to come right.
-    pub(crate) async fn settle(mut self, outside: &Arc<Outside>, patience: Duration) -> Result<(), Problem> {
+    pub(crate) async fn settle(
+        mut self,
+        outside: &Arc<Outside>,
+        patience: Duration,
+    ) -> Result<(), Problem> {
         outside.recorder.note(What::Begins(Part::Calm));
         let began = Instant::now();
         for client in &self.clients {
@@ -92,7 +103,9 @@ impl Everybody {
         loop {
             self.look(outside, &askers).await?;
             let found = check(&outside.recorder.history());
-            let heals = found.iter().any(|violation| HEALING.contains(&violation.rule));
+            let heals = found
+                .iter()
+                .any(|violation| HEALING.contains(&violation.rule));
             if !heals || began.elapsed() > patience {
                 break;
             }
@@ -213,19 +226,35 @@ async fn log(outside: &Outside, app: usize, name: &str) {
     loop {
         let mut query = format!("channels={name}&after={after}");
         if needs_auth(name) {
-            let Some(token) = outside.token(app, "reader-of-logs", &[name]).await else { return };
+            let Some(token) = outside.token(app, "reader-of-logs", &[name]).await else {
+                return;
+            };
             query.push_str(&format!("&token={token}"));
         }
-        let (status, polled) = outside.send("GET", &format!("/status/{}?{query}", app.key), "").await;
-        let (200, Some(some)) = (status, polled["events"].as_array()) else { return };
+        let (status, polled) = outside
+            .send("GET", &format!("/status/{}?{query}", app.key), "")
+            .await;
+        let (200, Some(some)) = (status, polled["events"].as_array()) else {
+            return;
+        };
         if some.is_empty() {
             break;
         }
-        let entry = |event: &Value| Some((event["serial"].as_u64()?, event["data"].as_str().and_then(number_in)?));
+        let entry = |event: &Value| {
+            Some((
+                event["serial"].as_u64()?,
+                event["data"].as_str().and_then(number_in)?,
+            ))
+        };
         events.extend(some.iter().filter_map(entry));
-        let Some((last, _)) = events.last() else { return };
+        let Some((last, _)) = events.last() else {
+            return;
+        };
         after = last.to_string();
     }
     let channel = app.name(name);
-    outside.recorder.note(What::Shown { since, shown: Shown::Log { channel, events } });
+    outside.recorder.note(What::Shown {
+        since,
+        shown: Shown::Log { channel, events },
+    });
 }

@@ -17,7 +17,7 @@
 //! | [`closing`] | nobody is closed because the account is throttled; whoever is to be ended is |
 //! | [`leftovers`] | no row stays that belongs to nobody; no action costs more than it may; no secret is logged |
 //!
-//! [`books`] sorts a history for them, [`stays`] says who was where.
+//! [`books`] sorts a history for them by what it is about, one [`connection`] for each; [`stays`] says who was where.
 
 #![expect(
     clippy::wildcard_enum_match_arm,
@@ -27,6 +27,7 @@
 mod answers;
 mod books;
 mod closing;
+mod connection;
 mod counting;
 mod delivery;
 mod hooks;

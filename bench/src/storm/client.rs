@@ -7,20 +7,19 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::asking::AGAIN;
 use super::history::Step;
 use super::link::{As, Link};
 use super::outside::Outside;
 use super::plan::acts::{Act, ClientPlan};
-use super::plan::{APPS, channel_of_user, needs_auth, user};
+use super::plan::{APPS, channel_of_user, user};
 use super::position::Position;
-use super::wire::{self, App, Auth, Wanted};
+use super::wire::{self, App};
 
 /// How long a client waits for its greeting before it tries again, as pusher-js does.
 const GREETING: Duration = Duration::from_secs(32);
 /// How long it waits for an answer before it asks again.
 const ANSWER: Duration = Duration::from_secs(55);
-/// Pause before it asks again for what failed.
-const AGAIN: Duration = Duration::from_secs(1);
 /// How long what it misses may be on its way when a function dies.
 const RESUMING: Duration = Duration::from_secs(30);
 /// How long a barrier waits for everything to be answered.
@@ -43,7 +42,7 @@ pub(super) struct Want {
     pub(super) user: Option<String>,
     pub(super) at: Instant,
     pub(super) state: State,
-    resumes: bool,
+    pub(super) resumes: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -63,7 +62,7 @@ pub(crate) struct Client {
     started: Instant,
     pub(super) link: Option<Link>,
     pub(super) socket_id: Option<String>,
-    has_token: bool,
+    pub(super) has_token: bool,
     opened_at: Instant,
     back_at: Option<Instant>,
     pub(super) wants: BTreeMap<String, Want>,
@@ -76,7 +75,12 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(plan: ClientPlan, outside: &Arc<Outside>, seed: u64, started: Instant) -> Self {
+    pub(crate) fn new(
+        plan: ClientPlan,
+        outside: &Arc<Outside>,
+        seed: u64,
+        started: Instant,
+    ) -> Self {
         Self {
             app: &APPS[plan.app],
             outside: outside.clone(),
@@ -136,7 +140,7 @@ impl Client {
         }
     }
 
-    fn is_greeted(&self) -> bool {
+    pub(super) fn is_greeted(&self) -> bool {
         self.link.is_some() && self.socket_id.is_some()
     }
 
@@ -167,7 +171,11 @@ impl Client {
         for channel in due {
             self.ask(&channel).await;
         }
-        if self.signs_in.as_ref().is_some_and(|(_, state)| *state == State::Due) {
+        if self
+            .signs_in
+            .as_ref()
+            .is_some_and(|(_, state)| *state == State::Due)
+        {
             self.sign_in().await;
         }
     }
@@ -176,7 +184,10 @@ impl Client {
         let mut token = None;
         if self.plan.token {
             let granted = ["private-*", "presence-*"];
-            token = self.outside.token(self.app, &user(self.plan.user), &granted).await;
+            token = self
+                .outside
+                .token(self.app, &user(self.plan.user), &granted)
+                .await;
             if token.is_none() {
                 self.back_at = Some(Instant::now() + AGAIN);
                 return;
@@ -230,9 +241,16 @@ impl Client {
                 }
             }
             Step::Refused { channel, status } => self.refused(bare(&channel), status),
-            Step::Got { channel, serial: Some(serial), .. } => {
+            Step::Got {
+                channel,
+                serial: Some(serial),
+                ..
+            } => {
                 let at = self.outside.recorder.now();
-                self.positions.entry(bare(&channel).to_owned()).or_default().saw(serial, at);
+                self.positions
+                    .entry(bare(&channel).to_owned())
+                    .or_default()
+                    .saw(serial, at);
             }
             Step::ResumeFailed { channel } => {
                 self.positions.remove(bare(&channel));
@@ -267,93 +285,6 @@ impl Client {
         }
     }
 
-    fn refused(&mut self, channel: &str, status: u16) {
-        let Some(want) = self.wants.get_mut(channel) else {
-            return;
-        };
-        // That it may not, it asked for rightly: whoever is told so asks again.
-        if status >= 500 || status == 401 {
-            (want.state, want.at) = (State::Due, Instant::now() + AGAIN);
-        } else {
-            self.wants.remove(channel);
-        }
-    }
-
-    fn sign_in_again(&mut self) {
-        if let Some((_, state)) = &mut self.signs_in
-            && *state == State::Asked
-        {
-            *state = State::Due;
-        }
-    }
-
-    /// Wants a channel from now on, whenever it is connected.
-    pub(super) async fn want(&mut self, channel: String, user: Option<String>) {
-        let want = Want {
-            user,
-            at: Instant::now(),
-            state: State::Due,
-            resumes: false,
-        };
-        self.left.remove(&channel);
-        self.wants.insert(channel.clone(), want);
-        if self.is_greeted() {
-            self.ask(&channel).await;
-        }
-    }
-
-    /// Asks for a channel that it wants.
-    pub(super) async fn ask(&mut self, channel: &str) {
-        let Some((step, frame)) = self.subscription(channel) else {
-            return;
-        };
-        if let Some(link) = &mut self.link {
-            link.say(Some(step), &frame).await;
-        }
-    }
-
-    /// What it says to join a channel that it wants, as if it were said now.
-    pub(super) fn subscription(&mut self, channel: &str) -> Option<(Step, serde_json::Value)> {
-        let (socket_id, app) = (self.socket_id.as_deref()?, self.app);
-        let want = self.wants.get_mut(channel)?;
-        (want.state, want.at) = (State::Asked, Instant::now());
-        let now = self.outside.recorder.now();
-        let position = self.positions.get_mut(channel);
-        let after = position.and_then(|position| position.after(self.plan.resumes, now));
-        want.resumes = after.is_some();
-        let own = user(self.plan.user);
-        let by_token = self.has_token && want.user.as_ref().is_none_or(|user| *user == own);
-        let auth = if needs_auth(channel) && !by_token { Auth::Good } else { Auth::None };
-        let user = want.user.clone();
-        let said = if by_token { None } else { user.as_deref() };
-        let frame = app.subscribe(socket_id, &Wanted { channel, user: said, after, auth });
-        let step = Step::Subscribes {
-            channel: app.name(channel),
-            after,
-            user: user.map(|user| app.name(&user)),
-            may: true,
-        };
-        Some((step, frame))
-    }
-
-    pub(super) async fn sign_in(&mut self) {
-        let (Some(socket_id), Some((watches, state))) = (&self.socket_id, &mut self.signs_in) else {
-            return;
-        };
-        *state = State::Asked;
-        let id = user(self.plan.user);
-        let frame = self.app.sign_in(socket_id, &id, watches, true);
-        let watched = if self.plan.app == 0 { watches.clone() } else { Vec::new() };
-        let step = Step::SignsIn {
-            user: self.app.name(&id),
-            watches: watched.iter().map(|user| self.app.name(user)).collect(),
-            may: true,
-        };
-        if let Some(link) = &mut self.link {
-            link.say(Some(step), &frame).await;
-        }
-    }
-
     pub(super) async fn ping(&mut self) {
         if self.is_greeted()
             && let Some(link) = &mut self.link
@@ -366,7 +297,9 @@ impl Client {
     async fn leave_again(&mut self) {
         let left: Vec<String> = self.left.iter().cloned().collect();
         for channel in left {
-            let step = Step::Unsubscribes { channel: self.app.name(&channel) };
+            let step = Step::Unsubscribes {
+                channel: self.app.name(&channel),
+            };
             if let Some(link) = &mut self.link {
                 link.say(Some(step), &wire::unsubscribe(&channel)).await;
             }
@@ -374,7 +307,9 @@ impl Client {
     }
 
     fn answer_barrier(&mut self) {
-        let Some((_, until)) = &self.barrier else { return };
+        let Some((_, until)) = &self.barrier else {
+            return;
+        };
         let is_answered = self.ponged
             && self.is_greeted()
             && self.wants.values().all(|want| want.state == State::On);

@@ -21,27 +21,47 @@ use crate::Problem;
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Measures them all.
-pub(super) async fn measure(outside: &Arc<Outside>, clients: &[mpsc::UnboundedSender<Order>]) -> Result<(), Problem> {
+pub(super) async fn measure(
+    outside: &Arc<Outside>,
+    clients: &[mpsc::UnboundedSender<Order>],
+) -> Result<(), Problem> {
     let app = &APPS[1];
     begin(outside).await?;
-    let who = As { client: u32::MAX, app, key: app.key, token: None, may: true };
+    let who = As {
+        client: u32::MAX,
+        app,
+        key: app.key,
+        token: None,
+        may: true,
+    };
     let mut link = Link::open(outside, Transport::Socket, who).await;
-    let Some(socket_id) = greeted(&mut link).await else { return Ok(()) };
+    let Some(socket_id) = greeted(&mut link).await else {
+        return Ok(());
+    };
     note(outside, "connect", "connect").await?;
 
-    for (action, name) in [("subscribe", "priced"), ("subscribe to a presence channel", "presence-priced")] {
+    for (action, name) in [
+        ("subscribe", "priced"),
+        ("subscribe to a presence channel", "presence-priced"),
+    ] {
         begin(outside).await?;
         let id = user(0);
         let is_presence = name.starts_with("presence-");
         let auth = if is_presence { Auth::Good } else { Auth::None };
-        let wanted = Wanted { channel: name, user: is_presence.then_some(id.as_str()), after: None, auth };
+        let wanted = Wanted {
+            channel: name,
+            user: is_presence.then_some(id.as_str()),
+            after: None,
+            auth,
+        };
         let step = Step::Subscribes {
             channel: app.name(name),
             after: None,
             user: wanted.user.map(|user| app.name(user)),
             may: true,
         };
-        link.say(Some(step), &app.subscribe(&socket_id, &wanted)).await;
+        link.say(Some(step), &app.subscribe(&socket_id, &wanted))
+            .await;
         heard(&mut link, |step| matches!(step, Step::Acknowledged { .. })).await;
         note(outside, action, "message").await?;
     }
@@ -51,14 +71,20 @@ pub(super) async fn measure(outside: &Arc<Outside>, clients: &[mpsc::UnboundedSe
     note(outside, "ping", "message").await?;
 
     let mut server = Server::new(1, outside, 2);
-    for (action, name) in [("publish to nobody", "nobody-is-here"), ("publish to one", "priced")] {
+    for (action, name) in [
+        ("publish to nobody", "nobody-is-here"),
+        ("publish to one", "priced"),
+    ] {
         begin(outside).await?;
         server.publish(&[name], false, 10, None).await;
         note(outside, action, "publisher").await?;
     }
     begin(outside).await?;
-    let step = Step::Unsubscribes { channel: app.name("presence-priced") };
-    link.say(Some(step), &wire::unsubscribe("presence-priced")).await;
+    let step = Step::Unsubscribes {
+        channel: app.name("presence-priced"),
+    };
+    link.say(Some(step), &wire::unsubscribe("presence-priced"))
+        .await;
     outside.rests(PATIENCE).await?;
     begin(outside).await?;
     link.leave(true).await;
@@ -72,7 +98,12 @@ pub(super) async fn measure(outside: &Arc<Outside>, clients: &[mpsc::UnboundedSe
         begin(outside).await?;
         let _ = client.send(Order::Do(Act::Subscribe(channel)));
         tokio::time::sleep(PATIENCE / 10).await;
-        note(outside, "subscribe on a connection that was there all the time", "message").await?;
+        note(
+            outside,
+            "subscribe on a connection that was there all the time",
+            "message",
+        )
+        .await?;
     }
     Ok(())
 }
@@ -112,12 +143,27 @@ async fn note(outside: &Outside, action: &str, function: &str) -> Result<(), Pro
 }
 
 fn cost_of(action: &str, function: &str, requests: &[Value]) -> Cost {
-    let mut cost = Cost { action: action.to_owned(), writes: 0, reads: 0, read_units: 0.0, posts: 0, asked: Vec::new() };
-    for request in requests.iter().filter(|request| request["function"] == function) {
+    let mut cost = Cost {
+        action: action.to_owned(),
+        writes: 0,
+        reads: 0,
+        read_units: 0.0,
+        posts: 0,
+        asked: Vec::new(),
+    };
+    for request in requests
+        .iter()
+        .filter(|request| request["function"] == function)
+    {
         let operation = request["operation"].as_str().unwrap_or_default();
-        cost.asked.push(format!("{operation} {}", request["target"].as_str().unwrap_or_default()));
+        cost.asked.push(format!(
+            "{operation} {}",
+            request["target"].as_str().unwrap_or_default()
+        ));
         match operation {
-            "PutItem" | "UpdateItem" | "DeleteItem" | "BatchWriteItem" | "TransactWriteItems" => cost.writes += 1,
+            "PutItem" | "UpdateItem" | "DeleteItem" | "BatchWriteItem" | "TransactWriteItems" => {
+                cost.writes += 1
+            }
             "Query" | "GetItem" | "BatchGetItem" => {
                 cost.reads += 1;
                 cost.read_units += request["capacity_units"].as_f64().unwrap_or(0.0);

@@ -226,9 +226,7 @@ pub(crate) enum Reading {
         serial: u64,
     },
     /// It was told that it missed something.
-    Truncated {
-        channel: String,
-    },
+    Truncated { channel: String },
     /// It was refused for good, or gave up.
     Ends,
     /// It has read to the end, after everything that was published.
@@ -352,7 +350,10 @@ mod tests {
             ("1001/private-encrypted-cache-a", false, true),
             ("1001/acache-a", false, false),
         ] {
-            assert_eq!((is_presence(channel), keeps_last(channel)), (members, keeps));
+            assert_eq!(
+                (is_presence(channel), keeps_last(channel)),
+                (members, keeps)
+            );
         }
         assert_eq!(app_of("1002/u1"), "1002");
     }

@@ -29,7 +29,9 @@ impl Hooks {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let url = format!("http://{}/hooks", listener.local_addr()?);
         let (tell, told) = mpsc::unbounded_channel();
-        let router = Router::new().route("/hooks", post(take)).with_state(Arc::new(tell));
+        let router = Router::new()
+            .route("/hooks", post(take))
+            .with_state(Arc::new(tell));
         tokio::spawn(async move { axum::serve(listener, router).await });
         Ok(Self { url, told })
     }

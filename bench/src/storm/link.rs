@@ -74,11 +74,26 @@ impl Link {
     /// Opens a connection. That it is not let in is heard on it, too.
     pub(crate) async fn open(outside: &Arc<Outside>, transport: Transport, who: As<'_>) -> Self {
         let conn = outside.recorder.new_connection();
-        let As { client, app, key, token, may } = who;
-        let opens = Step::Opens { client, app: app.id.to_owned(), may };
+        let As {
+            client,
+            app,
+            key,
+            token,
+            may,
+        } = who;
+        let opens = Step::Opens {
+            client,
+            app: app.id.to_owned(),
+            may,
+        };
         outside.recorder.step(conn, opens);
         let (said, heard) = mpsc::unbounded_channel();
-        let ear = Ear { conn, app, outside: outside.clone(), heard: said };
+        let ear = Ear {
+            conn,
+            app,
+            outside: outside.clone(),
+            heard: said,
+        };
         let (way, reading) = match transport {
             Transport::Socket => match outside.socket(key, token).await {
                 Ok(stream) => {
@@ -98,7 +113,13 @@ impl Link {
             }
         };
         let outside = outside.clone();
-        Self { conn, outside, way, heard, reading }
+        Self {
+            conn,
+            outside,
+            way,
+            heard,
+            reading,
+        }
     }
 
     /// Says something, after it was written down.
@@ -124,7 +145,10 @@ impl Link {
                 let _ = sink.flush().await;
             }
             Some(Way::Session(session)) => {
-                let frames = all.into_iter().map(|(_, frame)| frame.to_string()).collect();
+                let frames = all
+                    .into_iter()
+                    .map(|(_, frame)| frame.to_string())
+                    .collect();
                 session.send(frames);
             }
             None => {}

@@ -51,7 +51,11 @@ fn arguments(plan: &SystemPlan, env_file: &str) -> Vec<String> {
         concurrency,
         greets_by_invoking,
     } = plan;
-    let greets = if *greets_by_invoking { "invoke" } else { "layer" };
+    let greets = if *greets_by_invoking {
+        "invoke"
+    } else {
+        "layer"
+    };
     let pairs = [
         ("--env-file", env_file.to_owned()),
         ("--inline-max", inline_max.to_string()),
@@ -65,7 +69,9 @@ fn arguments(plan: &SystemPlan, env_file: &str) -> Vec<String> {
         ("--sweep-every", "5".to_owned()),
         ("--log", "info".to_owned()),
     ];
-    let pairs = pairs.into_iter().flat_map(|(name, value)| [name.to_owned(), value]);
+    let pairs = pairs
+        .into_iter()
+        .flat_map(|(name, value)| [name.to_owned(), value]);
     pairs.chain(["--faults".to_owned()]).collect()
 }
 
@@ -94,7 +100,12 @@ fn temporary(seed: u64, extension: &str) -> PathBuf {
 
 impl Outside {
     /// Starts a system that tells its webhooks to an address.
-    pub(crate) fn start(seed: u64, plan: &SystemPlan, hooks: &str, recorder: Recorder) -> Result<Self, Problem> {
+    pub(crate) fn start(
+        seed: u64,
+        plan: &SystemPlan,
+        hooks: &str,
+        recorder: Recorder,
+    ) -> Result<Self, Problem> {
         let (apps_file, env_file) = (temporary(seed, "json"), temporary(seed, "env"));
         fs::write(&apps_file, apps(plan, hooks).to_string())?;
         let lines = Arc::new(Mutex::new(Vec::new()));
@@ -105,7 +116,11 @@ impl Outside {
                 lines.push(line.to_owned());
             }
         };
-        let started = System::start_with_apps(&apps_file, &arguments(plan, &env_file.to_string_lossy()), said);
+        let started = System::start_with_apps(
+            &apps_file,
+            &arguments(plan, &env_file.to_string_lossy()),
+            said,
+        );
         let variables = fs::read_to_string(&env_file);
         // Whether it has started or not.
         let _ = fs::remove_file(&apps_file);
@@ -123,7 +138,9 @@ impl Outside {
         Ok(Self {
             base: system.base.clone(),
             recorder,
-            http: reqwest::Client::builder().pool_max_idle_per_host(8).build()?,
+            http: reqwest::Client::builder()
+                .pool_max_idle_per_host(8)
+                .build()?,
             salt: u32::try_from(unix_secs() & 0xFFFF).unwrap_or(0) << 12,
             controls: system.faults.clone().ok_or("no proxy")?,
             table: variable(shared::config::variable::DYNAMODB_ENDPOINT)?,
@@ -134,14 +151,23 @@ impl Outside {
     }
 
     /// Opens a socket, whatever comes on it.
-    pub(crate) async fn socket(&self, key: &str, token: Option<&str>) -> Result<WebSocketStream<TcpStream>, Problem> {
+    pub(crate) async fn socket(
+        &self,
+        key: &str,
+        token: Option<&str>,
+    ) -> Result<WebSocketStream<TcpStream>, Problem> {
         let address = self.base.strip_prefix("http://").ok_or("no such base")?;
-        let token = token.map(|token| format!("/token/{token}")).unwrap_or_default();
-        let url = format!("ws://{address}{token}/app/{key}?protocol=7&client=js&version=8.4.0&flash=false");
+        let token = token
+            .map(|token| format!("/token/{token}"))
+            .unwrap_or_default();
+        let url = format!(
+            "ws://{address}{token}/app/{key}?protocol=7&client=js&version=8.4.0&flash=false"
+        );
         let connecting = async {
             let tcp = TcpStream::connect(address).await?;
             tcp.set_nodelay(true)?;
-            let (stream, _) = tokio_tungstenite::client_async(url.into_client_request()?, tcp).await?;
+            let (stream, _) =
+                tokio_tungstenite::client_async(url.into_client_request()?, tcp).await?;
             Ok::<_, Problem>(stream)
         };
         tokio::time::timeout(PATIENCE, connecting).await?
@@ -163,8 +189,14 @@ impl Outside {
     /// Makes a request as it is.
     pub(crate) async fn send(&self, method: &str, target: &str, body: &str) -> (u16, Value) {
         let url = format!("{}{target}", self.base);
-        let request = if method == "GET" { self.http.get(url) } else { self.http.post(url) };
-        let request = request.header("content-type", "application/json").body(body.to_owned());
+        let request = if method == "GET" {
+            self.http.get(url)
+        } else {
+            self.http.post(url)
+        };
+        let request = request
+            .header("content-type", "application/json")
+            .body(body.to_owned());
         let Ok(answer) = request.timeout(PATIENCE).send().await else {
             return (0, Value::Null);
         };
@@ -184,8 +216,15 @@ impl Outside {
         Some(token.to_owned())
     }
 
-    async fn controls(&self, method: reqwest::Method, what: &str, body: String) -> Result<Value, Problem> {
-        let request = self.http.request(method, format!("{}/{what}", self.controls));
+    async fn controls(
+        &self,
+        method: reqwest::Method,
+        what: &str,
+        body: String,
+    ) -> Result<Value, Problem> {
+        let request = self
+            .http
+            .request(method, format!("{}/{what}", self.controls));
         let answer = request.body(body).send().await?.error_for_status()?;
         let text = answer.text().await?;
         Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
@@ -193,19 +232,23 @@ impl Outside {
 
     /// Puts these rules in force in place of those that are.
     pub(crate) async fn rules(&self, rules: &Value) -> Result<(), Problem> {
-        self.controls(reqwest::Method::PUT, "rules", rules.to_string()).await?;
+        self.controls(reqwest::Method::PUT, "rules", rules.to_string())
+            .await?;
         Ok(())
     }
 
     /// Forgets what was asked so far.
     pub(crate) async fn forget(&self) -> Result<(), Problem> {
-        self.controls(reqwest::Method::DELETE, "requests", String::new()).await?;
+        self.controls(reqwest::Method::DELETE, "requests", String::new())
+            .await?;
         Ok(())
     }
 
     /// What the functions have asked since.
     pub(crate) async fn requests(&self) -> Result<Vec<Value>, Problem> {
-        let mut shown = self.controls(reqwest::Method::GET, "requests", String::new()).await?;
+        let mut shown = self
+            .controls(reqwest::Method::GET, "requests", String::new())
+            .await?;
         match shown["requests"].take() {
             Value::Array(requests) => Ok(requests),
             _ => Err("no requests".into()),
@@ -215,10 +258,24 @@ impl Outside {
     /// Runs the reaper once. Gives how much it has done and what failed, where it says so.
     pub(crate) async fn reap(&self) -> Option<(u64, u64)> {
         // The Invoke API is behind the proxy, which wants to know who asks and takes any name.
-        let url = format!("{}/storm/none/2015-03-31/functions/reaper/invocations", self.controls);
+        let url = format!(
+            "{}/storm/none/2015-03-31/functions/reaper/invocations",
+            self.controls
+        );
         let signed = "AWS4-HMAC-SHA256 Credential=storm";
-        let request = self.http.post(url).header("authorization", signed).body("{}");
-        let answer = request.timeout(2 * PATIENCE).send().await.ok()?.text().await.ok()?;
+        let request = self
+            .http
+            .post(url)
+            .header("authorization", signed)
+            .body("{}");
+        let answer = request
+            .timeout(2 * PATIENCE)
+            .send()
+            .await
+            .ok()?
+            .text()
+            .await
+            .ok()?;
         let answer: Value = serde_json::from_str(&answer).ok()?;
         Some((answer["done"].as_u64()?, answer["failed"].as_u64()?))
     }
@@ -232,8 +289,12 @@ impl Outside {
                 return Ok(false);
             }
             tokio::time::sleep(Duration::from_millis(60)).await;
-            let mut spent = self.controls(reqwest::Method::GET, "invocations", String::new()).await?;
-            let queues = self.controls(reqwest::Method::GET, "queues", String::new()).await?;
+            let mut spent = self
+                .controls(reqwest::Method::GET, "invocations", String::new())
+                .await?;
+            let queues = self
+                .controls(reqwest::Method::GET, "queues", String::new())
+                .await?;
             if let Value::Object(functions) = &mut spent {
                 functions.retain(|name, _| !READING.contains(&name.as_str()));
             }
@@ -241,7 +302,11 @@ impl Outside {
             let is_empty = |queue: &Value| queue["waiting"] == 0 && queue["in_flight"] == 0;
             let rests = functions.values().all(|of| of["running"] == 0)
                 && queues.as_array().ok_or("no queues")?.iter().all(is_empty);
-            quiet = if rests && spent == before { quiet + 1 } else { 0 };
+            quiet = if rests && spent == before {
+                quiet + 1
+            } else {
+                0
+            };
             before = spent;
         }
         Ok(true)
@@ -260,10 +325,14 @@ impl Outside {
             if APPS.iter().any(|app| line.contains(app.secret)) {
                 leaks.push((line.clone(), "an app's secret".to_owned()));
             }
-            let is_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
+            let is_word =
+                |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
             for word in line.split(|letter| !is_word(letter)) {
                 if word.len() >= 8 && secrets.contains(word) {
-                    leaks.push((line.clone(), "a token, a cursor or a session's name".to_owned()));
+                    leaks.push((
+                        line.clone(),
+                        "a token, a cursor or a session's name".to_owned(),
+                    ));
                 }
             }
         }

@@ -73,7 +73,8 @@ pub(crate) fn needs_auth(channel: &str) -> bool {
 
 /// What can be switched off: kinds of clients, and all kinds of faults.
 pub(crate) const CLIENTS: [&str; 10] = [
-    "sockets", "sessions", "streams", "polls", "tokens", "users", "floods", "presence", "endings", "reaper",
+    "sockets", "sessions", "streams", "polls", "tokens", "users", "floods", "presence", "endings",
+    "reaper",
 ];
 
 /// How the system is started.
@@ -146,19 +147,26 @@ impl Plan {
 
     fn leave_out(&mut self, without: &BTreeSet<String>) {
         let is_out = |what: &str| without.contains(what);
-        self.clients.retain(|client| !is_out(client.transport.name()));
+        self.clients
+            .retain(|client| !is_out(client.transport.name()));
         self.readers.retain(|reader| !is_out(reader.kind.name()));
         for client in &mut self.clients {
             if is_out("tokens") {
                 client.token = false;
             }
-            client.acts.retain(|(_, act)| act.kind().is_none_or(|kind| !is_out(kind)));
+            client
+                .acts
+                .retain(|(_, act)| act.kind().is_none_or(|kind| !is_out(kind)));
         }
         for server in &mut self.servers {
-            server.calls.retain(|(_, call)| call.kind().is_none_or(|kind| !is_out(kind)));
+            server
+                .calls
+                .retain(|(_, call)| call.kind().is_none_or(|kind| !is_out(kind)));
         }
         for window in &mut self.faults {
-            window.faults.retain(|fault| !is_out("faults") && !is_out(fault.kind));
+            window
+                .faults
+                .retain(|fault| !is_out("faults") && !is_out(fault.kind));
         }
         self.faults.retain(|window| !window.faults.is_empty());
         if is_out("reaper") {
@@ -168,7 +176,11 @@ impl Plan {
 
     /// The names of what can be switched off, for whoever asks.
     pub(crate) fn names() -> Vec<&'static str> {
-        CLIENTS.into_iter().chain(["faults"]).chain(faults::KINDS).collect()
+        CLIENTS
+            .into_iter()
+            .chain(["faults"])
+            .chain(faults::KINDS)
+            .collect()
     }
 }
 
@@ -191,12 +203,28 @@ mod tests {
 
     #[test]
     fn what_is_switched_off_is_not_there_and_the_rest_is_the_same() {
-        let has_kills = |seed: &u64| plan(*seed, &[]).faults.iter().any(|window| window.has("kills"));
+        let has_kills = |seed: &u64| {
+            plan(*seed, &[])
+                .faults
+                .iter()
+                .any(|window| window.has("kills"))
+        };
         let seed = (0..).find(has_kills).expect("some seed has");
-        let (all, some) = (plan(seed, &[]), plan(seed, &["kills", "sessions", "floods"]));
+        let (all, some) = (
+            plan(seed, &[]),
+            plan(seed, &["kills", "sessions", "floods"]),
+        );
         assert!(some.faults.iter().all(|window| !window.has("kills")));
-        assert!(some.clients.iter().all(|client| client.transport.name() == "sockets"));
-        assert!(some.clients.iter().all(|client| all.clients.iter().any(|other| other.client == client.client)));
+        assert!(
+            some.clients
+                .iter()
+                .all(|client| client.transport.name() == "sockets")
+        );
+        assert!(some.clients.iter().all(|client| {
+            all.clients
+                .iter()
+                .any(|other| other.client == client.client)
+        }));
         assert_eq!(all.servers, some.servers);
         assert!(plan(7, &["faults"]).faults.is_empty());
     }
@@ -209,10 +237,16 @@ mod tests {
             assert!(windows.any(|window| window.has(kind)), "{kind}");
         }
         for kind in ["floods", "users", "presence"] {
-            let mut acts = plans.iter().flat_map(|plan| &plan.clients).flat_map(|client| &client.acts);
+            let mut acts = plans
+                .iter()
+                .flat_map(|plan| &plan.clients)
+                .flat_map(|client| &client.acts);
             assert!(acts.any(|(_, act)| act.kind() == Some(kind)), "{kind}");
         }
-        let mut calls = plans.iter().flat_map(|plan| &plan.servers).flat_map(|server| &server.calls);
+        let mut calls = plans
+            .iter()
+            .flat_map(|plan| &plan.servers)
+            .flat_map(|server| &server.calls);
         assert!(calls.any(|(_, call)| call.kind() == Some("endings")));
     }
 }

@@ -44,7 +44,11 @@ impl Position {
         match resumes {
             Resumes::Never => None,
             Resumes::WithoutGap => self.whole,
-            Resumes::Highest => self.beyond.last_key_value().map(|(&serial, _)| serial).or(self.whole),
+            Resumes::Highest => self
+                .beyond
+                .last_key_value()
+                .map(|(&serial, _)| serial)
+                .or(self.whole),
         }
     }
 }

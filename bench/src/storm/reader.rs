@@ -68,7 +68,11 @@ impl Reader {
     }
 
     /// Reads until it is told that this is the end, or refused.
-    pub(crate) async fn live(mut self, started: Instant, mut orders: mpsc::UnboundedReceiver<ToTheEnd>) {
+    pub(crate) async fn live(
+        mut self,
+        started: Instant,
+        mut orders: mpsc::UnboundedReceiver<ToTheEnd>,
+    ) {
         sleep_until(started + Duration::from_millis(self.plan.starts_at)).await;
         self.begin();
         loop {
@@ -96,15 +100,26 @@ impl Reader {
     }
 
     fn names(&self) -> Vec<&'static str> {
-        self.plan.channels.iter().map(|&channel| CHANNELS[channel]).collect()
+        self.plan
+            .channels
+            .iter()
+            .map(|&channel| CHANNELS[channel])
+            .collect()
     }
 
     fn begin(&mut self) {
-        let from = if self.plan.now { From::Now } else { From::After(0) };
+        let from = if self.plan.now {
+            From::Now
+        } else {
+            From::After(0)
+        };
         let names = self.names();
         let is_public = |name: &&str| !super::plan::needs_auth(name);
         let may = names.iter().all(is_public) || self.plan.token == Grant::These;
-        let channels = names.iter().map(|name| (self.app.name(name), from)).collect();
+        let channels = names
+            .iter()
+            .map(|name| (self.app.name(name), from))
+            .collect();
         self.note(Reading::Begins { channels, may });
         let start = if self.plan.now { "now" } else { "0" };
         self.after = Some(vec![start; names.len()].join(","));
@@ -132,17 +147,25 @@ impl Reader {
     /// Takes an event that was shown.
     fn take(&self, message: &Value) -> bool {
         let event = message["data"].as_str().and_then(number_in);
-        let (Some(channel), Some(serial), Some(event)) =
-            (message["channel"].as_str(), message["serial"].as_u64(), event.filter(|_| message["type"] == EVENT))
-        else {
+        let (Some(channel), Some(serial), Some(event)) = (
+            message["channel"].as_str(),
+            message["serial"].as_u64(),
+            event.filter(|_| message["type"] == EVENT),
+        ) else {
             return false;
         };
-        self.note(Reading::Read { channel: self.app.name(channel), event, serial });
+        self.note(Reading::Read {
+            channel: self.app.name(channel),
+            event,
+            serial,
+        });
         true
     }
 
     fn truncated(&self, channel: &str) {
-        self.note(Reading::Truncated { channel: self.app.name(channel) });
+        self.note(Reading::Truncated {
+            channel: self.app.name(channel),
+        });
     }
 
     /// What it asks with, to go on where it is.
@@ -150,7 +173,9 @@ impl Reader {
         let mut query = format!("channels={}", self.names().join(","));
         match (&self.cursor, &self.token, &self.after) {
             (Some(cursor), _, _) => query.push_str(&format!("&cursor={cursor}")),
-            (None, Some(token), Some(after)) => query.push_str(&format!("&token={token}&after={after}")),
+            (None, Some(token), Some(after)) => {
+                query.push_str(&format!("&token={token}&after={after}"))
+            }
             (None, None, Some(after)) => query.push_str(&format!("&after={after}")),
             (None, _, None) => {}
         }
@@ -164,7 +189,9 @@ impl Reader {
     fn refused(&mut self) -> bool {
         self.refusals += 1;
         // A cursor that is refused ends it; a token may have been used in an answer that was lost.
-        let again = self.cursor.is_none() && self.plan.token == Grant::These && self.refusals < REFUSALS_MAX;
+        let again = self.cursor.is_none()
+            && self.plan.token == Grant::These
+            && self.refusals < REFUSALS_MAX;
         self.token = None;
         again
     }
@@ -212,20 +239,32 @@ impl Reader {
     }
 
     async fn poll_once(&mut self, wait_secs: u64) -> Outcome {
-        let url = format!("{}/status/{}?{}", self.outside.base, self.app.key, self.query(wait_secs));
+        let url = format!(
+            "{}/status/{}?{}",
+            self.outside.base,
+            self.app.key,
+            self.query(wait_secs)
+        );
         let Ok(answer) = self.outside.http.get(url).timeout(PATIENCE).send().await else {
             return Outcome::Failed;
         };
-        let later = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+        let later = answer
+            .headers()
+            .get("retry-after")
+            .and_then(|value| value.to_str().ok()?.parse().ok());
         match answer.status().as_u16() {
             200 => {}
             401 | 403 => return Outcome::Refused,
             429 => return Outcome::Later(Duration::from_secs(later.unwrap_or(1))),
             _ => return Outcome::Failed,
         }
-        let Ok(text) = answer.text().await else { return Outcome::Failed };
+        let Ok(text) = answer.text().await else {
+            return Outcome::Failed;
+        };
         let polled: Value = serde_json::from_str(&text).unwrap_or_default();
-        let Some(events) = polled["events"].as_array() else { return Outcome::Failed };
+        let Some(events) = polled["events"].as_array() else {
+            return Outcome::Failed;
+        };
         self.let_in();
         for channel in polled["truncated"].as_array().into_iter().flatten() {
             self.truncated(channel.as_str().unwrap_or_default());
@@ -244,10 +283,21 @@ impl Reader {
 
     /// Reads a stream to its end, and comes back a second later, as a browser does. `false`: it gives up.
     async fn stream(&mut self, orders: &mut mpsc::UnboundedReceiver<ToTheEnd>) -> bool {
-        let token = self.token.as_ref().map(|token| format!("&token={token}")).unwrap_or_default();
+        let token = self
+            .token
+            .as_ref()
+            .map(|token| format!("&token={token}"))
+            .unwrap_or_default();
         let channels = self.names().join(",");
-        let url = format!("{}/stream/{}?channels={channels}{token}", self.outside.base, self.app.key);
-        let mut request = self.outside.http.get(url).header("accept", "text/event-stream");
+        let url = format!(
+            "{}/stream/{}?channels={channels}{token}",
+            self.outside.base, self.app.key
+        );
+        let mut request = self
+            .outside
+            .http
+            .get(url)
+            .header("accept", "text/event-stream");
         if let Some(cursor) = &self.cursor {
             request = request.header("last-event-id", cursor.clone());
         }
@@ -302,7 +352,11 @@ impl Reader {
     }
 
     /// Goes on with what it was asked on a stream that has ended.
-    async fn stream_again(&mut self, orders: &mut mpsc::UnboundedReceiver<ToTheEnd>, reply: ToTheEnd) -> bool {
+    async fn stream_again(
+        &mut self,
+        orders: &mut mpsc::UnboundedReceiver<ToTheEnd>,
+        reply: ToTheEnd,
+    ) -> bool {
         let (again, mut own) = mpsc::unbounded_channel();
         let _ = again.send(reply);
         // One more stream, on which nothing else is asked.

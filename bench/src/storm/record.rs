@@ -91,7 +91,10 @@ impl Recorder {
 
     /// Those who were greeted last.
     pub(crate) fn greeted(&self) -> Vec<String> {
-        self.greeted.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.greeted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Notes something that no log may hold.
@@ -101,7 +104,10 @@ impl Recorder {
     }
 
     pub(crate) fn secrets(&self) -> Vec<String> {
-        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.secrets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 

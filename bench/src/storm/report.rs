@@ -35,9 +35,18 @@ pub(crate) fn print(history: &[Entry], violations: &[Violation], again: &str) ->
                 let _ = writeln!(text, "    in force: {line}");
             }
             let short = shrink::shortest(history, violation);
-            let _ = writeln!(text, "    the shortest history, of {} entries:", history.len());
+            let _ = writeln!(
+                text,
+                "    the shortest history, of {} entries:",
+                history.len()
+            );
             for entry in short.iter().take(ENTRIES_MAX) {
-                let _ = writeln!(text, "      {:>10}  {}", seconds(entry.at), line(&entry.what));
+                let _ = writeln!(
+                    text,
+                    "      {:>10}  {}",
+                    seconds(entry.at),
+                    line(&entry.what)
+                );
             }
             if short.len() > ENTRIES_MAX {
                 let _ = writeln!(text, "      … and {} more", short.len() - ENTRIES_MAX);
@@ -76,7 +85,11 @@ fn faults_around(history: &[Entry], at: Micros) -> Vec<String> {
         let is_near = *began <= at + AROUND && ended.saturating_add(AROUND) >= at;
         if is_near && *rules != "[]" {
             let rules: String = rules.chars().take(RULES_MAX).collect();
-            lines.push(format!("{} to {}: {rules}", seconds(*began), seconds(ended)));
+            lines.push(format!(
+                "{} to {}: {rules}",
+                seconds(*began),
+                seconds(ended)
+            ));
         }
     }
     lines

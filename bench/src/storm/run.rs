@@ -38,7 +38,8 @@ pub(crate) fn kept_at(seed: u64) -> PathBuf {
 pub(crate) async fn run(plan: &Plan, patience: Duration) -> Result<Storm, Problem> {
     let mut hooks = Hooks::start().await?;
     let (seed, system, url) = (plan.seed, plan.system.clone(), hooks.url.clone());
-    let started = tokio::task::spawn_blocking(move || Outside::start(seed, &system, &url, Recorder::new()));
+    let started =
+        tokio::task::spawn_blocking(move || Outside::start(seed, &system, &url, Recorder::new()));
     let outside = Arc::new(started.await??);
     outside.recorder.note(What::Facts(Facts {
         inline_max: plan.system.inline_max,
@@ -95,18 +96,38 @@ fn gather(plan: &Plan, outside: &Arc<Outside>, began: Instant) -> (Everybody, Ve
         tokio::spawn(at_work.live(server.clone(), began, is_calm.clone()))
     });
     let servers = servers.collect();
-    let everybody = Everybody { clients, readers, servers, calm };
+    let everybody = Everybody {
+        clients,
+        readers,
+        servers,
+        calm,
+    };
     (everybody, tasks)
 }
 
 /// Puts the faults in force, window by window.
-async fn strike(windows: Vec<Window>, outside: Arc<Outside>, began: Instant) -> Result<(), Problem> {
+async fn strike(
+    windows: Vec<Window>,
+    outside: Arc<Outside>,
+    began: Instant,
+) -> Result<(), Problem> {
     for window in windows {
         sleep_until(began + Duration::from_millis(window.at)).await;
-        let rules: Vec<Value> = window.faults.iter().flat_map(|fault| fault.rules.clone()).collect();
+        let rules: Vec<Value> = window
+            .faults
+            .iter()
+            .flat_map(|fault| fault.rules.clone())
+            .collect();
         let rules = json!(rules);
-        let kinds = window.faults.iter().map(|fault| fault.kind.to_owned()).collect();
-        outside.recorder.note(What::Faults { kinds, rules: rules.to_string() });
+        let kinds = window
+            .faults
+            .iter()
+            .map(|fault| fault.kind.to_owned())
+            .collect();
+        outside.recorder.note(What::Faults {
+            kinds,
+            rules: rules.to_string(),
+        });
         outside.rules(&rules).await?;
         sleep_until(began + Duration::from_millis(window.until)).await;
         lift(&outside).await?;
@@ -117,7 +138,10 @@ async fn strike(windows: Vec<Window>, outside: Arc<Outside>, began: Instant) -> 
 /// Lets everything pass again.
 async fn lift(outside: &Outside) -> Result<(), Problem> {
     outside.rules(&json!([])).await?;
-    outside.recorder.note(What::Faults { kinds: Vec::new(), rules: "[]".to_owned() });
+    outside.recorder.note(What::Faults {
+        kinds: Vec::new(),
+        rules: "[]".to_owned(),
+    });
     Ok(())
 }
 

@@ -39,7 +39,12 @@ impl Server {
     }
 
     /// Does what its plan says, and once all is calm finishes what it has begun under a key.
-    pub(crate) async fn live(mut self, plan: ServerPlan, started: Instant, mut calm: watch::Receiver<bool>) {
+    pub(crate) async fn live(
+        mut self,
+        plan: ServerPlan,
+        started: Instant,
+        mut calm: watch::Receiver<bool>,
+    ) {
         for (at, call) in plan.calls {
             tokio::select! {
                 () = sleep_until(started + Duration::from_millis(at)) => {}
@@ -56,20 +61,31 @@ impl Server {
 
     async fn make(&mut self, call: Call) {
         match call {
-            Call::Publish { channels, keyed, bytes, leaves_out } => {
+            Call::Publish {
+                channels,
+                keyed,
+                bytes,
+                leaves_out,
+            } => {
                 let names: Vec<&str> = channels.iter().map(|&channel| CHANNELS[channel]).collect();
                 let leaves_out = if leaves_out { self.somebody() } else { None };
                 self.publish(&names, keyed, bytes, leaves_out).await;
             }
             Call::Batch { channels, keyed } => self.batch(&channels, keyed).await,
-            Call::ToUser(number) => self.publish(&[&channel_of_user(number)], true, 20, None).await,
+            Call::ToUser(number) => {
+                self.publish(&[&channel_of_user(number)], true, 20, None)
+                    .await
+            }
             Call::PublishWrongly(channel) => self.publish_wrongly(CHANNELS[channel]).await,
             Call::List => self.list().await,
             Call::Count(channel) => self.count(CHANNELS[channel]).await,
             Call::Users(channel) => self.users(CHANNELS[channel]).await,
             Call::End(number) => {
                 let (call, id) = (self.outside.recorder.new_call(), user(number));
-                self.outside.recorder.note(What::Terminates { call, user: self.app.name(&id) });
+                self.outside.recorder.note(What::Terminates {
+                    call,
+                    user: self.app.name(&id),
+                });
                 let path = format!("/users/{id}/terminate_connections");
                 let (status, _) = self.outside.call(self.app, "POST", &path, &[], "{}").await;
                 self.outside.recorder.note(What::Answered { call, status });
@@ -84,10 +100,22 @@ impl Server {
     }
 
     fn planned(&self, channels: Vec<String>, keyed: bool, leaves_out: Option<String>) -> Publish {
-        Publish { call: 0, event: self.outside.recorder.new_event(), channels, keyed, leaves_out }
+        Publish {
+            call: 0,
+            event: self.outside.recorder.new_event(),
+            channels,
+            keyed,
+            leaves_out,
+        }
     }
 
-    pub(crate) async fn publish(&mut self, names: &[&str], keyed: bool, bytes: usize, leaves_out: Option<String>) {
+    pub(crate) async fn publish(
+        &mut self,
+        names: &[&str],
+        keyed: bool,
+        bytes: usize,
+        leaves_out: Option<String>,
+    ) {
         let channels = names.iter().map(|name| self.app.name(name)).collect();
         let publish = self.planned(channels, keyed, leaves_out);
         let data = data_of(publish.event, bytes).to_string();
@@ -128,12 +156,21 @@ impl Server {
     }
 
     /// Whether it was answered for good.
-    async fn repeat(&self, body: &str, path: &str, publishes: &[Publish], patience: Duration) -> bool {
+    async fn repeat(
+        &self,
+        body: &str,
+        path: &str,
+        publishes: &[Publish],
+        patience: Duration,
+    ) -> bool {
         let began = Instant::now();
         loop {
             let call = self.outside.recorder.new_call();
             for publish in publishes {
-                self.outside.recorder.note(What::Publishes(Publish { call, ..publish.clone() }));
+                self.outside.recorder.note(What::Publishes(Publish {
+                    call,
+                    ..publish.clone()
+                }));
             }
             let (status, _) = self.outside.call(self.app, "POST", path, &[], body).await;
             self.outside.recorder.note(What::Answered { call, status });
@@ -149,9 +186,14 @@ impl Server {
         let publish = self.planned(vec![self.app.name(name)], false, None);
         let body = json!({ "name": EVENT, "channel": name, "data": data_of(publish.event, 5).to_string() });
         let call = self.outside.recorder.new_call();
-        self.outside.recorder.note(What::Publishes(Publish { call, ..publish }));
+        self.outside
+            .recorder
+            .note(What::Publishes(Publish { call, ..publish }));
         let body = body.to_string();
-        let forged = App { secret: "not-its-secret", ..self.app.clone() };
+        let forged = App {
+            secret: "not-its-secret",
+            ..self.app.clone()
+        };
         let target = forged.signed("POST", "/events", &[], &body, unix_secs());
         let (status, _) = self.outside.send("POST", &target, &body).await;
         self.outside.recorder.note(What::Answered { call, status });
@@ -164,7 +206,10 @@ impl Server {
     /// The channels that somebody is on.
     pub(crate) async fn list(&self) {
         let since = self.outside.recorder.now();
-        let (status, answer) = self.outside.call(self.app, "GET", "/channels", &[], "").await;
+        let (status, answer) = self
+            .outside
+            .call(self.app, "GET", "/channels", &[], "")
+            .await;
         if let (200, Some(channels)) = (status, answer["channels"].as_object()) {
             let channels = channels.keys().map(|name| self.app.name(name)).collect();
             let app = self.app.id.to_owned();
@@ -178,7 +223,13 @@ impl Server {
         let path = format!("/channels/{name}");
         let (status, answer) = self.outside.call(self.app, "GET", &path, &info, "").await;
         if let (200, Some(count)) = (status, answer["subscription_count"].as_u64()) {
-            self.shown(since, Shown::Count { channel: self.app.name(name), count });
+            self.shown(
+                since,
+                Shown::Count {
+                    channel: self.app.name(name),
+                    count,
+                },
+            );
         }
     }
 
@@ -188,10 +239,19 @@ impl Server {
         let (status, answer) = self.outside.call(self.app, "GET", &path, &[], "").await;
         let users = answer["users"].as_array().filter(|_| status == 200);
         let users = users.and_then(|users| {
-            users.iter().map(|user| Some(self.app.name(user["id"].as_str()?))).collect::<Option<Vec<_>>>()
+            users
+                .iter()
+                .map(|user| Some(self.app.name(user["id"].as_str()?)))
+                .collect::<Option<Vec<_>>>()
         });
         if let Some(users) = users {
-            self.shown(since, Shown::Users { channel: self.app.name(name), users });
+            self.shown(
+                since,
+                Shown::Users {
+                    channel: self.app.name(name),
+                    users,
+                },
+            );
         }
     }
 }

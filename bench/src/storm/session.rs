@@ -40,7 +40,13 @@ enum End {
 }
 
 impl Session {
-    pub(super) fn new(outside: &Arc<Outside>, conn: u32, key: &str, token: Option<&str>, ear: Ear) -> Self {
+    pub(super) fn new(
+        outside: &Arc<Outside>,
+        conn: u32,
+        key: &str,
+        token: Option<&str>,
+        ear: Ear,
+    ) -> Self {
         let (sending, mut to_send) = mpsc::unbounded_channel::<Vec<String>>();
         // Whoever knows its name has a session.
         let name = format!("{:08x}", outside.salt.wrapping_add(conn));
@@ -56,7 +62,9 @@ impl Session {
         let sender = Arc::downgrade(&session.0);
         tokio::spawn(async move {
             while let Some(frames) = to_send.recv().await {
-                let Some(inner) = sender.upgrade() else { return };
+                let Some(inner) = sender.upgrade() else {
+                    return;
+                };
                 Self(inner).send_now(frames).await;
             }
         });
@@ -81,17 +89,36 @@ impl Session {
     }
 
     fn request(&self, call: &str) -> reqwest::RequestBuilder {
-        let Inner { outside, path, token, number, .. } = &*self.0;
+        let Inner {
+            outside,
+            path,
+            token,
+            number,
+            ..
+        } = &*self.0;
         let number = number.fetch_add(1, Ordering::Relaxed) + 1;
-        let token = token.as_ref().map(|token| format!("&token={token}")).unwrap_or_default();
-        let url = format!("{}{path}/{call}?protocol=7&client=js&t=1&n={number}{token}", outside.base);
-        outside.http.post(url).header("content-type", "application/json")
+        let token = token
+            .as_ref()
+            .map(|token| format!("&token={token}"))
+            .unwrap_or_default();
+        let url = format!(
+            "{}{path}/{call}?protocol=7&client=js&t=1&n={number}{token}",
+            outside.base
+        );
+        outside
+            .http
+            .post(url)
+            .header("content-type", "application/json")
     }
 
     /// Receives until it ends.
     pub(super) async fn read(self, streams: bool) {
         let end = loop {
-            let end = if streams { self.stream().await } else { self.poll().await };
+            let end = if streams {
+                self.stream().await
+            } else {
+                self.poll().await
+            };
             if let Some(end) = end {
                 break end;
             }
@@ -105,11 +132,15 @@ impl Session {
 
     async fn poll(&self) -> Option<End> {
         let answer = self.request("xhr").timeout(PATIENCE).send().await;
-        let Ok(answer) = answer else { return Some(End::Broken) };
+        let Ok(answer) = answer else {
+            return Some(End::Broken);
+        };
         if answer.status().as_u16() != 200 {
             return Some(End::Broken);
         }
-        let Ok(text) = answer.text().await else { return Some(End::Broken) };
+        let Ok(text) = answer.text().await else {
+            return Some(End::Broken);
+        };
         text.lines().find_map(|line| self.line(line))
     }
 
@@ -149,7 +180,9 @@ impl Session {
             let text = line.chars().take(300).collect();
             self.0.ear.step(Step::Strange { text });
         };
-        let Some(kind) = line.get(..1) else { return None };
+        let Some(kind) = line.get(..1) else {
+            return None;
+        };
         match kind {
             "o" | "h" => {}
             "a" => match serde_json::from_str::<Vec<String>>(&line[1..]) {

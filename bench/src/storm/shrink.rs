@@ -21,7 +21,11 @@ pub(crate) fn shortest(history: &[Entry], violation: &Violation) -> Vec<Entry> {
         looks <= LOOKS_MAX && is_same(entries)
     };
     let mut kept: Vec<Entry> = history.to_vec();
-    let near: Vec<Entry> = history.iter().filter(|entry| is_near(&violation.about, &entry.what)).cloned().collect();
+    let near: Vec<Entry> = history
+        .iter()
+        .filter(|entry| is_near(&violation.about, &entry.what))
+        .cloned()
+        .collect();
     if near.len() < kept.len() && is_so(&near) {
         kept = near;
     }
@@ -51,9 +55,16 @@ pub(crate) fn shortest(history: &[Entry], violation: &Violation) -> Vec<Entry> {
 
 /// Whether an entry may have to do with what a violation is about.
 fn is_near(about: &About, what: &What) -> bool {
-    let of_channel = |name: &str| about.channel.as_deref().is_none_or(|channel| channel == name);
+    let of_channel = |name: &str| {
+        about
+            .channel
+            .as_deref()
+            .is_none_or(|channel| channel == name)
+    };
     match what {
-        What::Facts(_) | What::Begins(_) | What::Row(_) | What::Cost(_) | What::Leaked { .. } => true,
+        What::Facts(_) | What::Begins(_) | What::Row(_) | What::Cost(_) | What::Leaked { .. } => {
+            true
+        }
         // They explain it, and are printed beside it.
         What::Faults { .. } => about.channel.is_none(),
         What::Connection { conn, step } => {
@@ -61,18 +72,22 @@ fn is_near(about: &About, what: &What) -> bool {
                 || channel_of(step).is_some_and(|name| about.channel.is_some() && of_channel(name))
                 || (about.channel.is_some()
                     && about.connections.is_empty()
-                    && matches!(step, Step::Opens { .. } | Step::Leaves | Step::Closed { .. }))
+                    && matches!(
+                        step,
+                        Step::Opens { .. } | Step::Leaves | Step::Closed { .. }
+                    ))
         }
         What::Publishes(publish) => {
-            about.events.contains(&publish.event) || publish.channels.iter().any(|name| of_channel(name))
+            about.events.contains(&publish.event)
+                || publish.channels.iter().any(|name| of_channel(name))
         }
         What::Answered { .. } => !about.events.is_empty() || about.user.is_some(),
         What::Terminates { .. } => about.user.is_some(),
         What::Shown { shown, .. } => match shown {
             Shown::Occupied { .. } => true,
-            Shown::Count { channel, .. } | Shown::Users { channel, .. } | Shown::Log { channel, .. } => {
-                of_channel(channel)
-            }
+            Shown::Count { channel, .. }
+            | Shown::Users { channel, .. }
+            | Shown::Log { channel, .. } => of_channel(channel),
         },
         What::Reader { reader, step } => {
             about.readers.contains(reader)
@@ -129,14 +144,26 @@ mod tests {
         for conn in 0..20 {
             let at = u64::from(conn);
             let app = "1".to_owned();
-            let opens = Step::Opens { client: conn, app, may: true };
+            let opens = Step::Opens {
+                client: conn,
+                app,
+                may: true,
+            };
             let (of, user) = (channel.clone(), None);
-            let subscribes = Step::Subscribes { channel: of.clone(), after: None, user, may: true };
+            let subscribes = Step::Subscribes {
+                channel: of.clone(),
+                after: None,
+                user,
+                may: true,
+            };
             history.push(connection(at, conn, opens));
             let socket_id = format!("{conn}.{conn}");
             history.push(connection(at, conn, Step::Greeted { socket_id }));
             history.push(connection(at, conn, subscribes));
-            let acknowledged = Step::Acknowledged { channel: of, roster: None };
+            let acknowledged = Step::Acknowledged {
+                channel: of,
+                roster: None,
+            };
             history.push(connection(at + 1, conn, acknowledged));
         }
         for event in 0..30 {
@@ -154,12 +181,22 @@ mod tests {
             for conn in 0..20 {
                 // One is lost on one connection.
                 if (event, conn) != (7, 11) {
-                    let got = Step::Got { channel: channel.clone(), event, serial: Some(u64::from(event)) };
+                    let got = Step::Got {
+                        channel: channel.clone(),
+                        event,
+                        serial: Some(u64::from(event)),
+                    };
                     history.push(connection(at + 1, conn, got));
                 }
             }
             let status = 200;
-            history.push(Entry { at: at + 2, what: What::Answered { call: event, status } });
+            history.push(Entry {
+                at: at + 2,
+                what: What::Answered {
+                    call: event,
+                    status,
+                },
+            });
         }
         let found = check(&history);
         assert_eq!(found.len(), 1, "{found:?}");
@@ -169,9 +206,18 @@ mod tests {
             matches!(
                 kept[..],
                 [
-                    What::Connection { conn: 11, step: Step::Opens { .. } },
-                    What::Connection { conn: 11, step: Step::Subscribes { .. } },
-                    What::Connection { conn: 11, step: Step::Acknowledged { .. } },
+                    What::Connection {
+                        conn: 11,
+                        step: Step::Opens { .. }
+                    },
+                    What::Connection {
+                        conn: 11,
+                        step: Step::Subscribes { .. }
+                    },
+                    What::Connection {
+                        conn: 11,
+                        step: Step::Acknowledged { .. }
+                    },
                     What::Publishes(Publish { event: 7, .. }),
                     What::Answered { call: 7, .. },
                 ]

@@ -37,7 +37,11 @@ impl Outside {
                 "authorization",
                 "AWS4-HMAC-SHA256 Credential=storm/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0",
             );
-        let answer = request.body(body.to_string()).send().await?.error_for_status()?;
+        let answer = request
+            .body(body.to_string())
+            .send()
+            .await?
+            .error_for_status()?;
         Ok(serde_json::from_str(&answer.text().await?)?)
     }
 
@@ -63,7 +67,10 @@ impl Outside {
     /// The rows that belong to connections.
     pub(crate) async fn rows(&self) -> Result<Vec<Row>, Problem> {
         let items = self.items().await?;
-        Ok(items.iter().flat_map(|item| rows_of(item, unix_secs())).collect())
+        Ok(items
+            .iter()
+            .flat_map(|item| rows_of(item, unix_secs()))
+            .collect())
     }
 
     /// Lets the time of connections pass that have ended, and of those that nobody knows any longer: what is due of
@@ -71,12 +78,17 @@ impl Outside {
     pub(crate) async fn age(&self, known: &Known) -> Result<usize, Problem> {
         let mut aged = 0;
         for item in self.items().await? {
-            let Some(id) = text(&item, "pk").strip_prefix("conn/") else { continue };
+            let Some(id) = text(&item, "pk").strip_prefix("conn/") else {
+                continue;
+            };
             if text(&item, "sk") != "conn" || item.get("due_shard").is_none() {
                 continue;
             }
             let socket_id = socket_id(id);
-            let connected_ms: u64 = item["connected_at"]["N"].as_str().and_then(|ms| ms.parse().ok()).unwrap_or(0);
+            let connected_ms: u64 = item["connected_at"]["N"]
+                .as_str()
+                .and_then(|ms| ms.parse().ok())
+                .unwrap_or(0);
             let is_new = connected_ms / 1_000 + GREETED_SECS > unix_secs();
             if known.open.contains(&socket_id) || (is_new && !known.ended.contains(&socket_id)) {
                 continue;
@@ -107,8 +119,13 @@ fn socket_id(connection_id: &str) -> String {
 fn rows_of(item: &Value, now_secs: u64) -> Vec<Row> {
     let (pk, sk) = (text(item, "pk"), text(item, "sk"));
     let ttl: Option<u64> = item["ttl"]["N"].as_str().and_then(|secs| secs.parse().ok());
-    let goes = ttl.is_some_and(|secs| secs < now_secs + MARK_SECS) && item.get("due_shard").is_none();
-    let row = |id: &str, mark: bool| Row { name: format!("{pk} {sk}"), socket_id: socket_id(id), mark };
+    let goes =
+        ttl.is_some_and(|secs| secs < now_secs + MARK_SECS) && item.get("due_shard").is_none();
+    let row = |id: &str, mark: bool| Row {
+        name: format!("{pk} {sk}"),
+        socket_id: socket_id(id),
+        mark,
+    };
     let kind = pk.split('/').next().unwrap_or_default();
     match kind {
         "conn" => {
@@ -118,14 +135,19 @@ fn rows_of(item: &Value, now_secs: u64) -> Vec<Row> {
         }
         "rate" => vec![row(pk.trim_start_matches("rate/"), goes)],
         // That a session is over is known for as long as it could be asked for.
-        "out" => vec![row(pk.trim_start_matches("out/"), goes || ["!", "~"].contains(&sk))],
+        "out" => vec![row(
+            pk.trim_start_matches("out/"),
+            goes || ["!", "~"].contains(&sk),
+        )],
         "watches" => vec![row(pk.trim_start_matches("watches/"), false)],
         "subs" | "watch" => vec![row(sk, false)],
         "memb" | "user" => {
             let names = item.as_object().into_iter().flat_map(|item| item.keys());
             let ids: BTreeSet<&str> = names
                 .filter_map(|name| {
-                    let asked = name.strip_prefix("j/").and_then(|rest| rest.rsplit_once('/'));
+                    let asked = name
+                        .strip_prefix("j/")
+                        .and_then(|rest| rest.rsplit_once('/'));
                     name.strip_prefix("c/").or(asked.map(|(id, _)| id))
                 })
                 .collect();
@@ -143,14 +165,19 @@ mod tests {
 
     fn rows(item: &Value) -> Vec<(String, bool)> {
         let rows = rows_of(item, 1_000);
-        rows.into_iter().map(|row| (row.socket_id, row.mark)).collect()
+        rows.into_iter()
+            .map(|row| (row.socket_id, row.mark))
+            .collect()
     }
 
     #[test]
     fn a_row_is_known_by_the_connection_that_it_hangs_on() {
         let own = socket_id(ID);
         let key = |pk: &str, sk: &str| json!({ "pk": { "S": pk }, "sk": { "S": sk } });
-        assert_eq!(rows(&key(&format!("conn/{ID}"), "conn")), [(own.clone(), false)]);
+        assert_eq!(
+            rows(&key(&format!("conn/{ID}"), "conn")),
+            [(own.clone(), false)]
+        );
         assert_eq!(rows(&key("subs/1001/a/0", ID)), [(own.clone(), false)]);
         assert_eq!(rows(&key("chan/1001/a", "chan")), []);
         let mut member = key("memb/1001/presence-a", "u");

@@ -43,13 +43,20 @@ impl App {
     ) -> String {
         let path = format!("/apps/{}{path}", self.id);
         let (at, digest) = (now_secs.to_string(), hex::encode(md5::Md5::digest(body)));
-        let mut pairs = vec![("auth_key", self.key), ("auth_timestamp", &*at), ("auth_version", "1.0")];
+        let mut pairs = vec![
+            ("auth_key", self.key),
+            ("auth_timestamp", &*at),
+            ("auth_version", "1.0"),
+        ];
         if !body.is_empty() {
             pairs.push(("body_md5", &digest));
         }
         pairs.extend(parameters);
         pairs.sort_unstable();
-        let pairs: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let pairs: Vec<String> = pairs
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         let query = pairs.join("&");
         let signature = self.sign(&format!("{method}\n{path}\n{query}"));
         format!("{path}?{query}&auth_signature={signature}")
@@ -57,7 +64,12 @@ impl App {
 
     /// A subscription to a channel, with the signature that it takes, or with one that is wrong.
     pub(crate) fn subscribe(&self, socket_id: &str, wanted: &Wanted<'_>) -> Value {
-        let Wanted { channel, user, after, auth } = wanted;
+        let Wanted {
+            channel,
+            user,
+            after,
+            auth,
+        } = wanted;
         let mut data = json!({ "channel": channel });
         let channel_data =
             user.map(|user| json!({ "user_id": user, "user_info": { "is": CANARY } }).to_string());
@@ -80,16 +92,29 @@ impl App {
     }
 
     /// A sign-in as a user who watches others.
-    pub(crate) fn sign_in(&self, socket_id: &str, user: &str, watches: &[String], good: bool) -> Value {
-        let user_data = json!({ "id": user, "user_info": { "is": CANARY }, "watchlist": watches }).to_string();
-        let signed = if good { format!("{socket_id}::user::{user_data}") } else { "another".to_owned() };
+    pub(crate) fn sign_in(
+        &self,
+        socket_id: &str,
+        user: &str,
+        watches: &[String],
+        good: bool,
+    ) -> Value {
+        let user_data =
+            json!({ "id": user, "user_info": { "is": CANARY }, "watchlist": watches }).to_string();
+        let signed = if good {
+            format!("{socket_id}::user::{user_data}")
+        } else {
+            "another".to_owned()
+        };
         let auth = format!("{}:{}", self.key, self.sign(&signed));
         json!({ "event": "pusher:signin", "data": { "auth": auth, "user_data": user_data } })
     }
 
     /// What a frame to one of its clients says.
     pub(crate) fn heard(&self, text: &str) -> Step {
-        let strange = || Step::Strange { text: text.chars().take(300).collect() };
+        let strange = || Step::Strange {
+            text: text.chars().take(300).collect(),
+        };
         let Ok(frame) = serde_json::from_str::<Value>(text) else {
             return strange();
         };
@@ -106,33 +131,63 @@ impl App {
         // JSON in a string, as `data` is on channels.
         let data = || serde_json::from_str::<Value>(frame["data"].as_str()?).ok();
         let users = |list: &Value| -> Option<Vec<String>> {
-            list.as_array()?.iter().map(|id| Some(self.name(id.as_str()?))).collect()
+            list.as_array()?
+                .iter()
+                .map(|id| Some(self.name(id.as_str()?)))
+                .collect()
         };
         let user = || Some(self.name(data()?["user_id"].as_str()?));
         Some(match event {
-            "pusher:connection_established" => Step::Greeted { socket_id: data()?["socket_id"].as_str()?.to_owned() },
-            "pusher:error" => Step::Told { code: frame["data"]["code"].as_u64().and_then(|code| code.try_into().ok()) },
+            "pusher:connection_established" => Step::Greeted {
+                socket_id: data()?["socket_id"].as_str()?.to_owned(),
+            },
+            "pusher:error" => Step::Told {
+                code: frame["data"]["code"]
+                    .as_u64()
+                    .and_then(|code| code.try_into().ok()),
+            },
             "pusher:pong" => Step::Ponged,
             "pusher:signin_success" => {
-                let user_data: Value = serde_json::from_str(frame["data"]["user_data"].as_str()?).ok()?;
-                Step::SignedIn { user: self.name(user_data["id"].as_str()?) }
+                let user_data: Value =
+                    serde_json::from_str(frame["data"]["user_data"].as_str()?).ok()?;
+                Step::SignedIn {
+                    user: self.name(user_data["id"].as_str()?),
+                }
             }
             "pusher:subscription_error" => Step::Refused {
                 channel: channel()?,
                 status: frame["data"]["status"].as_u64()?.try_into().ok()?,
             },
-            "pusher:cache_miss" => Step::CacheMiss { channel: channel()? },
-            "pusher:resume_failed" => Step::ResumeFailed { channel: channel()? },
+            "pusher:cache_miss" => Step::CacheMiss {
+                channel: channel()?,
+            },
+            "pusher:resume_failed" => Step::ResumeFailed {
+                channel: channel()?,
+            },
             "pusher_internal:subscription_succeeded" => {
                 let presence = &data()?["presence"];
-                let roster = if presence.is_null() { None } else { Some(users(&presence["ids"])?) };
-                Step::Acknowledged { channel: channel()?, roster }
+                let roster = if presence.is_null() {
+                    None
+                } else {
+                    Some(users(&presence["ids"])?)
+                };
+                Step::Acknowledged {
+                    channel: channel()?,
+                    roster,
+                }
             }
-            "pusher_internal:member_added" => Step::Added { channel: channel()?, user: user()? },
-            "pusher_internal:member_removed" => Step::Removed { channel: channel()?, user: user()? },
-            "pusher_internal:subscription_count" => {
-                Step::Counted { channel: channel()?, count: data()?["subscription_count"].as_u64()? }
-            }
+            "pusher_internal:member_added" => Step::Added {
+                channel: channel()?,
+                user: user()?,
+            },
+            "pusher_internal:member_removed" => Step::Removed {
+                channel: channel()?,
+                user: user()?,
+            },
+            "pusher_internal:subscription_count" => Step::Counted {
+                channel: channel()?,
+                count: data()?["subscription_count"].as_u64()?,
+            },
             "pusher_internal:watchlist_events" => {
                 let (mut online, mut offline) = (Vec::new(), Vec::new());
                 for event in data()?["events"].as_array()? {
@@ -145,8 +200,16 @@ impl App {
                 }
                 Step::Watched { online, offline }
             }
-            EVENT => Step::Got { channel: channel()?, event: number(&data()?)?, serial: Some(frame["serial"].as_u64()?) },
-            CLIENT_EVENT => Step::Got { channel: channel()?, event: number(&frame["data"])?, serial: None },
+            EVENT => Step::Got {
+                channel: channel()?,
+                event: number(&data()?)?,
+                serial: Some(frame["serial"].as_u64()?),
+            },
+            CLIENT_EVENT => Step::Got {
+                channel: channel()?,
+                event: number(&frame["data"])?,
+                serial: None,
+            },
             _ => return None,
         })
     }
@@ -203,7 +266,11 @@ pub(crate) fn ping() -> Value {
 mod tests {
     use super::*;
 
-    const APP: App = App { id: "1", key: "k", secret: "s" };
+    const APP: App = App {
+        id: "1",
+        key: "k",
+        secret: "s",
+    };
 
     #[test]
     fn each_frame_is_read_as_what_it_says() {
@@ -211,39 +278,76 @@ mod tests {
         for (frame, step) in [
             (
                 r#"{"event":"pusher:connection_established","data":"{\"socket_id\":\"1.2\",\"activity_timeout\":120}"}"#,
-                Step::Greeted { socket_id: "1.2".to_owned() },
+                Step::Greeted {
+                    socket_id: "1.2".to_owned(),
+                },
             ),
             (
                 r#"{"event":"pusher_internal:subscription_succeeded","channel":"a","data":"{}"}"#,
-                Step::Acknowledged { channel: channel(), roster: None },
+                Step::Acknowledged {
+                    channel: channel(),
+                    roster: None,
+                },
             ),
             (
                 r#"{"event":"pusher_internal:subscription_succeeded","channel":"a","data":"{\"presence\":{\"ids\":[\"u\"],\"hash\":{\"u\":null},\"count\":1}}"}"#,
-                Step::Acknowledged { channel: channel(), roster: Some(vec!["1/u".to_owned()]) },
+                Step::Acknowledged {
+                    channel: channel(),
+                    roster: Some(vec!["1/u".to_owned()]),
+                },
             ),
             (
                 r#"{"event":"storm","channel":"a","data":"{\"n\":7}","serial":9}"#,
-                Step::Got { channel: channel(), event: 7, serial: Some(9) },
+                Step::Got {
+                    channel: channel(),
+                    event: 7,
+                    serial: Some(9),
+                },
             ),
             (
                 r#"{"event":"client-storm","channel":"a","data":{"n":7}}"#,
-                Step::Got { channel: channel(), event: 7, serial: None },
+                Step::Got {
+                    channel: channel(),
+                    event: 7,
+                    serial: None,
+                },
             ),
             (
                 r#"{"event":"pusher:subscription_error","channel":"a","data":{"type":"AuthError","error":"","status":401}}"#,
-                Step::Refused { channel: channel(), status: 401 },
+                Step::Refused {
+                    channel: channel(),
+                    status: 401,
+                },
             ),
             (
                 r#"{"event":"pusher_internal:watchlist_events","data":"{\"events\":[{\"name\":\"online\",\"user_ids\":[\"u\"]}]}"}"#,
-                Step::Watched { online: vec!["1/u".to_owned()], offline: Vec::new() },
+                Step::Watched {
+                    online: vec!["1/u".to_owned()],
+                    offline: Vec::new(),
+                },
             ),
-            (r#"{"event":"pusher:error","data":{"code":null,"message":""}}"#, Step::Told { code: None }),
-            (r#"{"message":"Internal server error","connectionId":"c","requestId":"r"}"#, Step::Failed),
+            (
+                r#"{"event":"pusher:error","data":{"code":null,"message":""}}"#,
+                Step::Told { code: None },
+            ),
+            (
+                r#"{"message":"Internal server error","connectionId":"c","requestId":"r"}"#,
+                Step::Failed,
+            ),
         ] {
             assert_eq!(APP.heard(frame), step, "{frame}");
         }
-        for strange in ["", "[]", "{}", r#"{"event":"pusher:else"}"#, r#"{"event":"storm","channel":"a","data":"x"}"#] {
-            assert!(matches!(APP.heard(strange), Step::Strange { .. }), "{strange}");
+        for strange in [
+            "",
+            "[]",
+            "{}",
+            r#"{"event":"pusher:else"}"#,
+            r#"{"event":"storm","channel":"a","data":"x"}"#,
+        ] {
+            assert!(
+                matches!(APP.heard(strange), Step::Strange { .. }),
+                "{strange}"
+            );
         }
     }
 

@@ -1,7 +1,8 @@
 //! Whoever asks is answered: a greeting, a subscription, a sign-in, a ping. A refusal stands. Once no fault is in
 //! force, nothing fails. No frame is one that no client understands.
 
-use super::books::{Books, Connection, NEVER};
+use super::books::{Books, NEVER};
+use super::connection::Connection;
 use super::{About, Violation, seconds};
 use crate::storm::history::{Micros, SECOND, Step};
 
@@ -19,18 +20,28 @@ const RECOVERING: Micros = 10 * SECOND;
 pub(super) fn check(books: &Books<'_>) -> Vec<Violation> {
     let mut found = failed(books);
     for (&conn, connection) in &books.connections {
-        found.extend(connection.steps.iter().enumerate().filter_map(|(n, &(at, step))| {
-            of_step(books, conn, connection, n, at, step)
-        }));
+        found.extend(
+            connection
+                .steps
+                .iter()
+                .enumerate()
+                .filter_map(|(n, &(at, step))| of_step(books, conn, connection, n, at, step)),
+        );
         let answered = connection.steps.iter().any(|(_, step)| {
-            matches!(step, Step::Greeted { .. } | Step::Told { .. } | Step::Failed)
+            matches!(
+                step,
+                Step::Greeted { .. } | Step::Told { .. } | Step::Failed
+            )
         });
         let since = connection.opened_at;
         if !answered && is_over(books, connection, since, GREETING) {
             found.push(Violation {
                 rule: "not-greeted",
                 about: About::connection(conn),
-                expected: format!("connection {conn} opened at {} and is greeted", seconds(since)),
+                expected: format!(
+                    "connection {conn} opened at {} and is greeted",
+                    seconds(since)
+                ),
                 saw: "nothing".to_owned(),
                 at: since,
             });
@@ -58,9 +69,14 @@ fn of_step(
             _ => false,
         }),
         Step::SignsIn { .. } => later().any(|step| {
-            matches!(step, Step::SignedIn { .. } | Step::Told { .. } | Step::Failed)
+            matches!(
+                step,
+                Step::SignedIn { .. } | Step::Told { .. } | Step::Failed
+            )
         }),
-        Step::Pings => later().any(|step| matches!(step, Step::Ponged | Step::Failed | Step::Told { .. })),
+        Step::Pings => {
+            later().any(|step| matches!(step, Step::Ponged | Step::Failed | Step::Told { .. }))
+        }
         Step::Strange { text } => {
             return Some(Violation {
                 rule: "strange",
@@ -75,7 +91,9 @@ fn of_step(
         }
         _ => true,
     };
-    let lost = books.met(at.saturating_sub(NEARBY), at + NEARBY, |kind| kind == "frames");
+    let lost = books.met(at.saturating_sub(NEARBY), at + NEARBY, |kind| {
+        kind == "frames"
+    });
     if answered || lost || !is_over(books, connection, at, PATIENCE) {
         return None;
     }
@@ -103,12 +121,21 @@ fn is_over(books: &Books<'_>, connection: &Connection<'_>, at: Micros, patience:
 }
 
 /// Nobody who was refused is acknowledged later.
-fn stands(conn: u32, connection: &Connection<'_>, n: usize, at: Micros, channel: &str) -> Option<Violation> {
+fn stands(
+    conn: u32,
+    connection: &Connection<'_>,
+    n: usize,
+    at: Micros,
+    channel: &str,
+) -> Option<Violation> {
     let (mut asked, mut refused) = (0, None);
     for &(when, step) in connection.steps.iter().take(n) {
         match step {
             Step::Subscribes { channel: of, .. } if of == channel => asked += 1,
-            Step::Refused { channel: of, status } if of == channel => {
+            Step::Refused {
+                channel: of,
+                status,
+            } if of == channel => {
                 asked = if asked > 0 { asked - 1 } else { 0 };
                 // What failed on the other side may have happened.
                 refused = (asked == 0 && *status < 500).then_some(when);
@@ -148,7 +175,9 @@ fn failed(books: &Books<'_>) -> Vec<Violation> {
                 found.push(Violation {
                     rule: "failed-in-the-calm",
                     about: About::default().and_event(event),
-                    expected: format!("event {event} is published, asked for long after the last fault"),
+                    expected: format!(
+                        "event {event} is published, asked for long after the last fault"
+                    ),
                     saw: format!("status {status}"),
                     at: attempt.begun_at,
                 });

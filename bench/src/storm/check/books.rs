@@ -1,8 +1,9 @@
 //! A history, sorted by what it is about: what every rule looks into.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use super::stays::{self, Stay};
+use super::connection::Connection;
+use super::stays::Stay;
 use crate::storm::history::{
     Cost, Entry, Facts, From, Hook, Micros, Part, Publish, Reading, Row, Shown, Step, What,
 };
@@ -37,75 +38,6 @@ pub(super) struct Books<'a> {
 /// The serials of each channel's events.
 type Serials<'a> = BTreeMap<&'a str, BTreeMap<u32, Vec<u64>>>;
 
-/// A connection of a client.
-pub(super) struct Connection<'a> {
-    pub(super) client: u32,
-    pub(super) may: bool,
-    pub(super) opened_at: Micros,
-    pub(super) socket_id: Option<&'a str>,
-    /// When it closed by itself.
-    pub(super) left_at: Micros,
-    /// When the other end closed it, and with which code.
-    pub(super) closed: Option<(Micros, u16)>,
-    pub(super) steps: Vec<(Micros, &'a Step)>,
-    pub(super) stays: Vec<Stay<'a>>,
-    /// When it got which event of which channel.
-    received: HashMap<(&'a str, u32), Vec<Micros>>,
-}
-
-impl<'a> Connection<'a> {
-    /// When it ended, whoever ended it.
-    pub(super) fn ended_at(&self) -> Micros {
-        let closed_at = self.closed.map_or(NEVER, |(at, _)| at);
-        self.left_at.min(closed_at)
-    }
-
-    /// Whether it was there at a time.
-    pub(super) fn is_open_at(&self, at: Micros) -> bool {
-        self.opened_at <= at && at < self.ended_at()
-    }
-
-    /// The events that it got: when, on which channel, which, and under which serial.
-    pub(super) fn got(&self) -> impl Iterator<Item = (Micros, &'a str, u32, Option<u64>)> + '_ {
-        self.steps.iter().filter_map(|&(at, step)| match step {
-            Step::Got {
-                channel,
-                event,
-                serial,
-            } => Some((at, channel.as_str(), *event, *serial)),
-            _ => None,
-        })
-    }
-
-    /// Whether it got an event of a channel at a time or later.
-    pub(super) fn has(&self, channel: &str, event: u32, since: Micros) -> bool {
-        let received = self.received.get(&(channel, event));
-        received.is_some_and(|times| times.iter().any(|&at| at >= since))
-    }
-
-    /// Whether it was told at a time or later that it missed something of a channel.
-    pub(super) fn was_told(&self, channel: &str, since: Micros) -> bool {
-        self.steps.iter().any(|&(at, step)| {
-            at >= since && matches!(step, Step::ResumeFailed { channel: of } if of == channel)
-        })
-    }
-
-    /// The user that it was signed in as at a time.
-    pub(super) fn user_at(&self, at: Micros) -> Option<&'a str> {
-        let signed_in = self.steps.iter().rev().find_map(|&(when, step)| match step {
-            Step::SignedIn { user } if when <= at => Some(user.as_str()),
-            _ => None,
-        });
-        signed_in.filter(|_| self.is_open_at(at))
-    }
-
-    /// The stays that last over a time.
-    pub(super) fn stays_at(&self, at: Micros) -> impl Iterator<Item = &Stay<'a>> {
-        let over = move |stay: &&Stay<'a>| stay.acknowledged_at <= at && at < stay.until;
-        self.stays.iter().filter(over)
-    }
-}
-
 /// An event that was published, however often it was asked for.
 pub(super) struct Publication<'a> {
     pub(super) channels: &'a [String],
@@ -125,13 +57,20 @@ pub(super) struct Attempt {
 impl Publication<'_> {
     /// When it was first asked for.
     pub(super) fn begun_at(&self) -> Micros {
-        self.attempts.iter().map(|one| one.begun_at).min().unwrap_or(NEVER)
+        self.attempts
+            .iter()
+            .map(|one| one.begun_at)
+            .min()
+            .unwrap_or(NEVER)
     }
 
     /// When it was first answered 200, if ever.
     pub(super) fn confirmed_at(&self) -> Option<Micros> {
         let answers = self.attempts.iter().filter_map(|one| one.answered);
-        answers.filter(|&(_, status)| status == 200).map(|(at, _)| at).min()
+        answers
+            .filter(|&(_, status)| status == 200)
+            .map(|(at, _)| at)
+            .min()
     }
 
     /// Whether it was refused, and so changed nothing.
@@ -195,12 +134,7 @@ impl<'a> Books<'a> {
             books.enter(entry.at, &entry.what);
         }
         for connection in books.connections.values_mut() {
-            connection.stays = stays::of(&connection.steps);
-            let mut received: HashMap<(&'a str, u32), Vec<Micros>> = HashMap::new();
-            for (at, channel, event, _) in connection.got() {
-                received.entry((channel, event)).or_default().push(at);
-            }
-            connection.received = received;
+            connection.finish();
         }
         books.number();
         books
@@ -243,32 +177,13 @@ impl<'a> Books<'a> {
 
     fn connection(&mut self, at: Micros, conn: u32, step: &'a Step) {
         if let Step::Opens { client, may, .. } = step {
-            let opened = Connection {
-                client: *client,
-                may: *may,
-                opened_at: at,
-                socket_id: None,
-                left_at: NEVER,
-                closed: None,
-                steps: Vec::new(),
-                stays: Vec::new(),
-                received: HashMap::new(),
-            };
+            let opened = Connection::opened(*client, *may, at);
             self.connections.insert(conn, opened);
         }
         // A history that was made shorter may lack its beginning.
-        let Some(connection) = self.connections.get_mut(&conn) else {
-            return;
-        };
-        match step {
-            Step::Greeted { socket_id } => connection.socket_id = Some(socket_id),
-            Step::Leaves => connection.left_at = connection.left_at.min(at),
-            Step::Closed { code } => {
-                connection.closed.get_or_insert((at, *code));
-            }
-            _ => {}
+        if let Some(connection) = self.connections.get_mut(&conn) {
+            connection.note(at, step);
         }
-        connection.steps.push((at, step));
     }
 
     fn publishes(&mut self, at: Micros, publish: &'a Publish) {
@@ -320,7 +235,11 @@ impl<'a> Books<'a> {
     fn number(&mut self) {
         let mut serials: Serials<'a> = BTreeMap::new();
         let mut seen = |channel: &'a str, event: u32, serial: u64| {
-            let known = serials.entry(channel).or_default().entry(event).or_default();
+            let known = serials
+                .entry(channel)
+                .or_default()
+                .entry(event)
+                .or_default();
             if !known.contains(&serial) {
                 known.push(serial);
             }
@@ -354,7 +273,10 @@ impl<'a> Books<'a> {
 
     /// The serials under which an event of a channel was seen anywhere.
     pub(super) fn serials(&self, channel: &str, event: u32) -> &[u64] {
-        let known = self.serials.get(channel).and_then(|events| events.get(&event));
+        let known = self
+            .serials
+            .get(channel)
+            .and_then(|events| events.get(&event));
         known.map_or(&[], Vec::as_slice)
     }
 
@@ -362,7 +284,9 @@ impl<'a> Books<'a> {
     pub(super) fn may_queue(&self, channel: &str) -> bool {
         let ever = self.connections.values().filter(|connection| {
             let mut steps = connection.steps.iter();
-            steps.any(|(_, step)| matches!(step, Step::Subscribes { channel: of, .. } if of == channel))
+            steps.any(
+                |(_, step)| matches!(step, Step::Subscribes { channel: of, .. } if of == channel),
+            )
         });
         ever.count() > self.facts.inline_max
     }
@@ -381,10 +305,12 @@ impl<'a> Books<'a> {
         channel: &str,
         at: Micros,
     ) -> impl Iterator<Item = (u32, &Connection<'a>, &Stay<'a>)> {
-        self.connections.iter().flat_map(move |(&conn, connection)| {
-            let of_channel = move |stay: &&Stay<'a>| stay.channel == channel;
-            let stays = connection.stays_at(at).filter(of_channel);
-            stays.map(move |stay| (conn, connection, stay))
-        })
+        self.connections
+            .iter()
+            .flat_map(move |(&conn, connection)| {
+                let of_channel = move |stay: &&Stay<'a>| stay.channel == channel;
+                let stays = connection.stays_at(at).filter(of_channel);
+                stays.map(move |stay| (conn, connection, stay))
+            })
     }
 }

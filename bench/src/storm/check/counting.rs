@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::books::{Books, Connection};
+use super::books::Books;
+use super::connection::Connection;
 use super::presence::Bounds;
 use super::{About, Violation, seconds};
 use crate::storm::history::{Micros, SECOND, Shown, Step, app_of, is_presence};
@@ -15,13 +16,17 @@ const STEADY: Micros = 3 * SECOND;
 fn subscribers(books: &Books<'_>, channel: &str, since: Micros, at: Micros) -> Bounds<u64> {
     let (mut surely, mut perhaps) = (0, 0);
     for connection in books.connections.values() {
-        let of_channel = || connection.stays.iter().filter(|stay| stay.channel == channel);
+        let of_channel = || {
+            connection
+                .stays
+                .iter()
+                .filter(|stay| stay.channel == channel)
+        };
         let is_sure = of_channel().any(|stay| {
             stay.acknowledged_at + STEADY <= since && stay.until > at.saturating_add(STEADY)
         });
-        let may_be = of_channel().any(|stay| {
-            stay.asked_at <= at && stay.until.saturating_add(STEADY) >= since
-        });
+        let may_be = of_channel()
+            .any(|stay| stay.asked_at <= at && stay.until.saturating_add(STEADY) >= since);
         surely += u64::from(is_sure);
         perhaps += u64::from(may_be || is_in_doubt(connection, channel, at));
     }
@@ -41,7 +46,13 @@ fn is_in_doubt(connection: &Connection<'_>, channel: &str, at: Micros) -> bool {
             )
     });
     connection.is_open_at(at)
-        && matches!(last, Some((_, Step::Subscribes { may: true, .. } | Step::Refused { status: 500.., .. })))
+        && matches!(
+            last,
+            Some((
+                _,
+                Step::Subscribes { may: true, .. } | Step::Refused { status: 500.., .. }
+            ))
+        )
 }
 
 pub(super) fn check(books: &Books<'_>) -> Vec<Violation> {
@@ -54,7 +65,11 @@ pub(super) fn check(books: &Books<'_>) -> Vec<Violation> {
                 let is_wrong = *count < truth.surely || (is_settled && *count > truth.perhaps);
                 if is_wrong {
                     found.push(Violation {
-                        rule: if *count < truth.surely { "count-too-low" } else { "count-too-high" },
+                        rule: if *count < truth.surely {
+                            "count-too-low"
+                        } else {
+                            "count-too-high"
+                        },
                         about: About::channel(channel),
                         expected: format!(
                             "the count of {channel} at {}: {} to {}",
@@ -71,7 +86,14 @@ pub(super) fn check(books: &Books<'_>) -> Vec<Violation> {
                 }
             }
             Shown::Occupied { app, channels } => {
-                found.extend(listed(books, app, channels, shown.since, shown.at, is_settled));
+                found.extend(listed(
+                    books,
+                    app,
+                    channels,
+                    shown.since,
+                    shown.at,
+                    is_settled,
+                ));
             }
             Shown::Users { .. } | Shown::Log { .. } => {}
         }
@@ -90,7 +112,10 @@ fn listed(
 ) -> Vec<Violation> {
     let mut known: BTreeSet<&str> = channels.iter().map(String::as_str).collect();
     for connection in books.connections.values() {
-        let of_app = connection.stays.iter().filter(|stay| app_of(stay.channel) == app);
+        let of_app = connection
+            .stays
+            .iter()
+            .filter(|stay| app_of(stay.channel) == app);
         known.extend(of_app.map(|stay| stay.channel));
     }
     let mut found = Vec::new();
@@ -123,10 +148,16 @@ fn told(books: &Books<'_>, channel: &str, since: Micros, at: Micros) -> Option<V
         if stay.acknowledged_at + STEADY > since || stay.until <= at + STEADY {
             return None;
         }
-        let last = connection.steps.iter().rev().find_map(|(when, step)| match step {
-            Step::Counted { channel: of, count } if *when <= at && of == channel => Some(*count),
-            _ => None,
-        });
+        let last = connection
+            .steps
+            .iter()
+            .rev()
+            .find_map(|(when, step)| match step {
+                Step::Counted { channel: of, count } if *when <= at && of == channel => {
+                    Some(*count)
+                }
+                _ => None,
+            });
         let is_right = last.is_some_and(|count| (truth.surely..=truth.perhaps).contains(&count));
         (!is_right).then(|| Violation {
             rule: "told-a-wrong-count",

@@ -1,7 +1,8 @@
 //! A published event that was answered 200 reached everybody who was acknowledged before it was asked for, and had
 //! not left before it was answered; or that client was closed, or told that it missed something.
 
-use super::books::{Books, Connection, Publication};
+use super::books::{Books, Publication};
+use super::connection::Connection;
 use super::{About, Violation, seconds};
 use crate::storm::history::{Micros, SECOND, Step};
 
@@ -83,8 +84,11 @@ fn said(books: &Books<'_>) -> Vec<Violation> {
     let mut found = Vec::new();
     for (&conn, connection) in &books.connections {
         for &(at, step) in &connection.steps {
-            let Step::Says { channel, event } = step else { continue };
-            let refused = |&(later, step): &(Micros, &Step)| later >= at && matches!(step, Step::Told { .. });
+            let Step::Says { channel, event } = step else {
+                continue;
+            };
+            let refused =
+                |&(later, step): &(Micros, &Step)| later >= at && matches!(step, Step::Told { .. });
             let speaks = connection.stays.iter().any(|stay| {
                 stay.channel == channel && stay.acknowledged_at + ON_ITS_WAY < at && stay.until > at
             });

@@ -65,7 +65,13 @@ pub(super) fn check(books: &Books<'_>) -> Vec<Violation> {
     found
 }
 
-fn wrong(channel: &str, user: Option<&str>, is_so: bool, said: Option<bool>, at: Micros) -> Violation {
+fn wrong(
+    channel: &str,
+    user: Option<&str>,
+    is_so: bool,
+    said: Option<bool>,
+    at: Micros,
+) -> Violation {
     let about = About::channel(channel);
     Violation {
         rule: "hook",
@@ -82,7 +88,10 @@ fn wrong(channel: &str, user: Option<&str>, is_so: bool, said: Option<bool>, at:
 
 /// The channels of the app that has webhooks.
 fn channels<'a>(books: &Books<'a>) -> impl Iterator<Item = &'a str> {
-    let stays = books.connections.values().flat_map(|connection| &connection.stays);
+    let stays = books
+        .connections
+        .values()
+        .flat_map(|connection| &connection.stays);
     let of_app = stays.filter(|stay| app_of(stay.channel) == books.facts.featured);
     let channels: std::collections::BTreeSet<&str> = of_app.map(|stay| stay.channel).collect();
     channels.into_iter()
@@ -92,7 +101,11 @@ fn channels<'a>(books: &Books<'a>) -> impl Iterator<Item = &'a str> {
 fn is_there(books: &Books<'_>, channel: &str, user: Option<&str>, at: Micros) -> Option<bool> {
     let mut is_there = false;
     for connection in books.connections.values() {
-        for stay in connection.stays.iter().filter(|stay| stay.channel == channel) {
+        for stay in connection
+            .stays
+            .iter()
+            .filter(|stay| stay.channel == channel)
+        {
             if user.is_some() && (stay.user != user || !is_presence(channel)) {
                 continue;
             }

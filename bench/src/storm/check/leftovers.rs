@@ -10,7 +10,13 @@ use crate::storm::history::Cost;
 const BUDGETS: [(&str, u64, u64, f64, u64); 9] = [
     ("connect", 1, 0, 0.0, 1),
     ("subscribe", 3, 1, 1.0, 1),
-    ("subscribe on a connection that was there all the time", 3, 1, 2.0, 1),
+    (
+        "subscribe on a connection that was there all the time",
+        3,
+        1,
+        2.0,
+        1,
+    ),
     ("subscribe to a presence channel", 6, 3, 3.0, 1),
     ("publish to nobody", 2, 0, 0.0, 0),
     ("publish to one", 2, 1, 1.0, 1),
@@ -34,11 +40,16 @@ pub(super) fn check(books: &Books<'_>) -> Vec<Violation> {
         if is_judged && !row.mark && !is_there {
             let owners = books.connections.iter();
             let owners = owners.filter(|(_, of)| of.socket_id == Some(row.socket_id.as_str()));
-            let about = owners.fold(About::thing(&row.name), |about, (&conn, _)| about.and_connection(conn));
+            let about = owners.fold(About::thing(&row.name), |about, (&conn, _)| {
+                about.and_connection(conn)
+            });
             found.push(Violation {
                 rule: "row-of-nobody",
                 about,
-                expected: format!("no row is left of connection {}, which is over", row.socket_id),
+                expected: format!(
+                    "no row is left of connection {}, which is over",
+                    row.socket_id
+                ),
                 saw: row.name.clone(),
                 at,
             });

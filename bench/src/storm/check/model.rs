@@ -1,10 +1,11 @@
 //! A system that keeps every promise, as far as its clients can see it: what it leaves is a good history, however long.
 
+mod settled;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::storm::history::{
-    Cost, Entry, Facts, From, Hook, Micros, Part, Publish, Reading, Row, SECOND, Shown, Step, What,
-    is_presence, keeps_last,
+    Entry, Facts, From, Micros, Publish, Reading, Step, What, is_presence, keeps_last,
 };
 
 pub(super) const CHANNELS: [&str; 5] = ["1/a", "1/private-b", "1/presence-c", "1/cache-d", "2/a"];
@@ -44,7 +45,10 @@ pub(super) fn good(seed: u64) -> Vec<Entry> {
         history: Vec::new(),
         there: BTreeMap::new(),
         away: BTreeMap::new(),
-        logs: CHANNELS.into_iter().map(|channel| (channel, Vec::new())).collect(),
+        logs: CHANNELS
+            .into_iter()
+            .map(|channel| (channel, Vec::new()))
+            .collect(),
         connections: 0,
         events: 0,
         readers: BTreeMap::new(),
@@ -74,7 +78,13 @@ impl Model {
         for (n, channel) in (0..).zip(CHANNELS) {
             let from = if n == 0 { From::After(0) } else { From::Now };
             let channels = vec![(channel.to_owned(), from)];
-            self.reads(n, Reading::Begins { channels, may: true });
+            self.reads(
+                n,
+                Reading::Begins {
+                    channels,
+                    may: true,
+                },
+            );
             self.reads(n, Reading::Let);
             self.readers.insert(channel, 0);
         }
@@ -110,11 +120,26 @@ impl Model {
         let conn = self.connections;
         self.connections += 1;
         let app = if client == 0 { "2" } else { "1" };
-        let opens = Step::Opens { client, app: app.to_owned(), may: true };
+        let opens = Step::Opens {
+            client,
+            app: app.to_owned(),
+            may: true,
+        };
         self.step(conn, opens);
-        self.step(conn, Step::Greeted { socket_id: format!("{conn}.{conn}") });
+        self.step(
+            conn,
+            Step::Greeted {
+                socket_id: format!("{conn}.{conn}"),
+            },
+        );
         let user = format!("{app}/u{}", client % 3);
-        let there = There { client, app, user, on: BTreeSet::new(), has: BTreeMap::new() };
+        let there = There {
+            client,
+            app,
+            user,
+            on: BTreeSet::new(),
+            has: BTreeMap::new(),
+        };
         self.there.insert(conn, there);
         for (channel, after) in self.away.remove(&client).unwrap_or_default() {
             self.join(conn, channel, Some(after));
@@ -131,35 +156,67 @@ impl Model {
     }
 
     fn on(&self, channel: &str) -> Vec<u32> {
-        let on = self.there.iter().filter(|(_, there)| there.on.contains(channel));
+        let on = self
+            .there
+            .iter()
+            .filter(|(_, there)| there.on.contains(channel));
         on.map(|(&conn, _)| conn).collect()
     }
 
     fn users(&self, channel: &str) -> Vec<String> {
-        let users: BTreeSet<String> =
-            self.on(channel).iter().map(|conn| self.there[conn].user.clone()).collect();
+        let users: BTreeSet<String> = self
+            .on(channel)
+            .iter()
+            .map(|conn| self.there[conn].user.clone())
+            .collect();
         users.into_iter().collect()
     }
 
     fn join(&mut self, conn: u32, channel: &'static str, after: Option<u64>) {
         let user = is_presence(channel).then(|| self.there[&conn].user.clone());
         let name = channel.to_owned();
-        let subscribes = Step::Subscribes { channel: name.clone(), after, user: user.clone(), may: true };
+        let subscribes = Step::Subscribes {
+            channel: name.clone(),
+            after,
+            user: user.clone(),
+            may: true,
+        };
         self.step(conn, subscribes);
         let before = self.users(channel);
         self.there.get_mut(&conn).expect("there").on.insert(channel);
         let roster = is_presence(channel).then(|| self.users(channel));
-        self.step(conn, Step::Acknowledged { channel: name.clone(), roster });
+        self.step(
+            conn,
+            Step::Acknowledged {
+                channel: name.clone(),
+                roster,
+            },
+        );
         let log = self.logs[channel].clone();
-        let missed = log.iter().filter(|(serial, _)| after.is_some_and(|after| *serial > after));
-        let last = log.last().filter(|_| after.is_none() && keeps_last(channel));
+        let missed = log
+            .iter()
+            .filter(|(serial, _)| after.is_some_and(|after| *serial > after));
+        let last = log
+            .last()
+            .filter(|_| after.is_none() && keeps_last(channel));
         for &(serial, event) in missed.chain(last) {
             self.got(conn, channel, event, Some(serial));
         }
         let tip = log.last().map_or(0, |(serial, _)| *serial);
-        self.there.get_mut(&conn).expect("there").has.insert(channel, tip);
+        self.there
+            .get_mut(&conn)
+            .expect("there")
+            .has
+            .insert(channel, tip);
         if let Some(user) = user.filter(|user| !before.contains(user)) {
-            self.tell(channel, Some(conn), &Step::Added { channel: name, user });
+            self.tell(
+                channel,
+                Some(conn),
+                &Step::Added {
+                    channel: name,
+                    user,
+                },
+            );
         }
         self.count(channel);
     }
@@ -175,14 +232,28 @@ impl Model {
     fn count(&mut self, channel: &str) {
         if channel.starts_with('1') && !is_presence(channel) {
             let count = self.on(channel).len() as u64;
-            self.tell(channel, None, &Step::Counted { channel: channel.to_owned(), count });
+            self.tell(
+                channel,
+                None,
+                &Step::Counted {
+                    channel: channel.to_owned(),
+                    count,
+                },
+            );
         }
     }
 
     fn gone(&mut self, channel: &str, user: String) {
         let channel = channel.to_owned();
         if is_presence(&channel) && !self.users(&channel).contains(&user) {
-            self.tell(&channel.clone(), None, &Step::Removed { channel: channel.clone(), user });
+            self.tell(
+                &channel.clone(),
+                None,
+                &Step::Removed {
+                    channel: channel.clone(),
+                    user,
+                },
+            );
         }
         self.count(&channel);
     }
@@ -191,16 +262,27 @@ impl Model {
         let Some(conn) = self.any() else { return };
         let there = self.there.get_mut(&conn).expect("there");
         let on: Vec<&str> = there.on.iter().copied().collect();
-        let Some(channel) = self.random.choice(on) else { return };
+        let Some(channel) = self.random.choice(on) else {
+            return;
+        };
         let user = there.user.clone();
         there.on.remove(channel);
-        self.step(conn, Step::Unsubscribes { channel: channel.to_owned() });
+        self.step(
+            conn,
+            Step::Unsubscribes {
+                channel: channel.to_owned(),
+            },
+        );
         self.gone(channel, user);
     }
 
     fn leave(&mut self) {
         let Some(conn) = self.any() else { return };
-        let ending = if self.random.bool() { Step::Leaves } else { Step::Closed { code: 1006 } };
+        let ending = if self.random.bool() {
+            Step::Leaves
+        } else {
+            Step::Closed { code: 1006 }
+        };
         self.step(conn, ending);
         let there = self.there.remove(&conn).expect("there");
         for &channel in &there.on {
@@ -212,9 +294,20 @@ impl Model {
     }
 
     fn got(&mut self, conn: u32, channel: &'static str, event: u32, serial: Option<u64>) {
-        self.step(conn, Step::Got { channel: channel.to_owned(), event, serial });
+        self.step(
+            conn,
+            Step::Got {
+                channel: channel.to_owned(),
+                event,
+                serial,
+            },
+        );
         if let Some(serial) = serial {
-            self.there.get_mut(&conn).expect("there").has.insert(channel, serial);
+            self.there
+                .get_mut(&conn)
+                .expect("there")
+                .has
+                .insert(channel, serial);
         }
     }
 
@@ -231,26 +324,48 @@ impl Model {
             leaves_out: left_out.map(|conn| format!("{conn}.{conn}")),
         }));
         let serial = 100 + self.logs[channel].len() as u64;
-        self.logs.get_mut(channel).expect("known").push((serial, event));
+        self.logs
+            .get_mut(channel)
+            .expect("known")
+            .push((serial, event));
         for conn in self.on(channel) {
             if Some(conn) != left_out {
                 self.got(conn, channel, event, Some(serial));
             } else {
-                self.there.get_mut(&conn).expect("there").has.insert(channel, serial);
+                self.there
+                    .get_mut(&conn)
+                    .expect("there")
+                    .has
+                    .insert(channel, serial);
             }
         }
-        self.happens(What::Answered { call: event, status: 200 });
+        self.happens(What::Answered {
+            call: event,
+            status: 200,
+        });
     }
 
     fn say(&mut self) {
-        let (Some(conn), channel) = (self.any(), "1/private-b") else { return };
+        let (Some(conn), channel) = (self.any(), "1/private-b") else {
+            return;
+        };
         if !self.there[&conn].on.contains(channel) {
             return;
         }
         let event = self.events;
         self.events += 1;
-        self.step(conn, Step::Says { channel: channel.to_owned(), event });
-        let got = Step::Got { channel: channel.to_owned(), event, serial: None };
+        self.step(
+            conn,
+            Step::Says {
+                channel: channel.to_owned(),
+                event,
+            },
+        );
+        let got = Step::Got {
+            channel: channel.to_owned(),
+            event,
+            serial: None,
+        };
         self.tell(channel, Some(conn), &got);
     }
 
@@ -261,65 +376,15 @@ impl Model {
         for (serial, event) in self.logs[channel].clone() {
             if serial > behind {
                 self.readers.insert(channel, serial);
-                self.reads(reader, Reading::Read { channel: channel.to_owned(), event, serial });
+                self.reads(
+                    reader,
+                    Reading::Read {
+                        channel: channel.to_owned(),
+                        event,
+                        serial,
+                    },
+                );
             }
         }
-    }
-
-    fn settle(&mut self) {
-        self.happens(What::Begins(Part::Calm));
-        self.now += 60 * SECOND;
-        for _ in 0..60 {
-            self.read();
-        }
-        for reader in 0..5 {
-            self.reads(reader, Reading::UpToDate);
-        }
-        self.now += 10 * SECOND;
-        for channel in CHANNELS.into_iter().filter(|channel| channel.starts_with('1')) {
-            let is_there = !self.on(channel).is_empty();
-            let name = if is_there { "channel_occupied" } else { "channel_vacated" };
-            self.happens(What::Hook(Hook {
-                name: name.to_owned(),
-                channel: channel.to_owned(),
-                user: None,
-                time_ms: 7,
-                signed: true,
-            }));
-        }
-        self.happens(What::Begins(Part::Settled));
-        let mut occupied = Vec::new();
-        for channel in CHANNELS {
-            let (name, since, count) = (channel.to_owned(), self.now, self.on(channel).len() as u64);
-            let mut shown = vec![Shown::Log { channel: name.clone(), events: self.logs[channel].clone() }];
-            if is_presence(channel) {
-                shown.push(Shown::Users { channel: name.clone(), users: self.users(channel) });
-            } else {
-                shown.push(Shown::Count { channel: name.clone(), count });
-            }
-            for shown in shown {
-                self.happens(What::Shown { since, shown });
-            }
-            if channel.starts_with('1') {
-                occupied.extend((count > 0).then_some(name));
-            }
-        }
-        let (since, app) = (self.now, "1".to_owned());
-        let shown = Shown::Occupied { app, channels: occupied };
-        self.happens(What::Shown { since, shown });
-        let owned: Vec<u32> = self.there.keys().copied().collect();
-        for conn in owned {
-            let row = Row { name: format!("own of {conn}"), socket_id: format!("{conn}.{conn}"), mark: false };
-            self.happens(What::Row(row));
-        }
-        let (action, posts) = ("connect".to_owned(), 1);
-        self.happens(What::Cost(Cost { action, writes: 1, reads: 0, read_units: 0.0, posts, asked: Vec::new() }));
-        self.now += 10 * SECOND;
-        self.happens(What::Begins(Part::Leaving));
-        let open: Vec<u32> = self.there.keys().copied().collect();
-        for conn in open {
-            self.step(conn, Step::Leaves);
-        }
-        self.happens(What::Begins(Part::Over));
     }
 }

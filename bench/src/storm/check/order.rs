@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::books::{Books, Connection, NEVER, Publication};
+use super::books::{Books, NEVER, Publication};
+use super::connection::Connection;
 use super::{About, Violation, seconds};
 use crate::storm::history::{Micros, Step, keeps_last};
 
@@ -35,7 +36,9 @@ pub(super) fn check(books: &Books<'_>) -> Vec<Violation> {
         if let Some((earlier, later)) = swapped(placed) {
             found.push(Violation {
                 rule: "order-in-the-log",
-                about: About::channel(channel).and_event(earlier.event).and_event(later.event),
+                about: About::channel(channel)
+                    .and_event(earlier.event)
+                    .and_event(later.event),
                 expected: expected(channel, earlier, later),
                 saw: "the other way round in the log".to_owned(),
                 at: later.begun_at,
@@ -44,7 +47,9 @@ pub(super) fn check(books: &Books<'_>) -> Vec<Violation> {
     }
     for (&conn, connection) in &books.connections {
         for channel in channels_of(connection.got().map(|(_, channel, _, _)| channel)) {
-            let wrong = runs(books, connection, channel).into_iter().find_map(|run| swapped(run.into_iter()));
+            let wrong = runs(books, connection, channel)
+                .into_iter()
+                .find_map(|run| swapped(run.into_iter()));
             if let Some((earlier, later)) = wrong {
                 found.push(Violation {
                     rule: "order",
@@ -68,9 +73,17 @@ fn runs(books: &Books<'_>, connection: &Connection<'_>, channel: &str) -> Vec<Ve
     let (mut seen, mut runs) = (BTreeSet::new(), vec![Vec::new()]);
     for &(at, step) in &connection.steps {
         match step {
-            Step::Subscribes { channel: of, after: Some(_), .. } if of == channel => runs.push(Vec::new()),
-            Step::Got { channel: of, event, .. } if of == channel && seen.insert(*event) => {
-                let Some(publication) = books.publications.get(event) else { continue };
+            Step::Subscribes {
+                channel: of,
+                after: Some(_),
+                ..
+            } if of == channel => runs.push(Vec::new()),
+            Step::Got {
+                channel: of, event, ..
+            } if of == channel && seen.insert(*event) => {
+                let Some(publication) = books.publications.get(event) else {
+                    continue;
+                };
                 let placed = Placed::of(*event, publication);
                 // The last event of a channel that keeps it may be older than what is live by then.
                 let is_kept = keeps_last(channel)

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::books::{Books, Connection};
+use super::books::Books;
+use super::connection::Connection;
 use super::{About, Violation, seconds};
 use crate::storm::history::{Micros, SECOND, Shown, Step, is_presence};
 
@@ -16,10 +17,19 @@ pub(super) struct Bounds<T> {
 }
 
 /// The users on a presence channel.
-fn users<'a>(books: &Books<'a>, channel: &str, since: Micros, at: Micros) -> Bounds<BTreeSet<&'a str>> {
+fn users<'a>(
+    books: &Books<'a>,
+    channel: &str,
+    since: Micros,
+    at: Micros,
+) -> Bounds<BTreeSet<&'a str>> {
     let (mut surely, mut perhaps) = (BTreeSet::new(), BTreeSet::new());
     for connection in books.connections.values() {
-        for stay in connection.stays.iter().filter(|stay| stay.channel == channel) {
+        for stay in connection
+            .stays
+            .iter()
+            .filter(|stay| stay.channel == channel)
+        {
             let Some(user) = stay.user else { continue };
             if stay.acknowledged_at + STEADY <= since && stay.until > at.saturating_add(STEADY) {
                 surely.insert(user);
@@ -49,22 +59,39 @@ fn asking<'a>(connection: &Connection<'a>, channel: &str, at: Micros) -> Option<
             )
     });
     match last {
-        Some((_, Step::Subscribes { user, may: true, .. })) => user.as_deref(),
+        Some((
+            _,
+            Step::Subscribes {
+                user, may: true, ..
+            },
+        )) => user.as_deref(),
         _ => None,
     }
 }
 
 pub(super) fn check(books: &Books<'_>) -> Vec<Violation> {
     let mut found = Vec::new();
-    for shown in books.shown.iter().filter(|shown| shown.since >= books.settled_at) {
-        let Shown::Users { channel, users: listed } = shown.what else {
+    for shown in books
+        .shown
+        .iter()
+        .filter(|shown| shown.since >= books.settled_at)
+    {
+        let Shown::Users {
+            channel,
+            users: listed,
+        } = shown.what
+        else {
             continue;
         };
         let listed: BTreeSet<&str> = listed.iter().map(String::as_str).collect();
         let truth = users(books, channel, shown.since, shown.at);
-        found.extend(compared(&listed, &truth, shown.at, About::channel(channel), || {
-            format!("`/users` of {channel}")
-        }));
+        found.extend(compared(
+            &listed,
+            &truth,
+            shown.at,
+            About::channel(channel),
+            || format!("`/users` of {channel}"),
+        ));
         if listed.len() > books.facts.members_max {
             found.push(Violation {
                 rule: "too-many-members",
@@ -103,7 +130,11 @@ fn compared(
     let missing = truth.surely.difference(seen).next();
     let (rule, user, what) = match (ghost, missing) {
         (Some(ghost), _) => ("ghost", *ghost, "which names nobody who is not there"),
-        (None, Some(missing)) => ("not-on-the-roster", *missing, "which names everybody who is there"),
+        (None, Some(missing)) => (
+            "not-on-the-roster",
+            *missing,
+            "which names everybody who is there",
+        ),
         (None, None) => return None,
     };
     Some(Violation {

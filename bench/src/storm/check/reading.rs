@@ -12,13 +12,18 @@ pub(super) fn check(books: &Books<'_>) -> Vec<Violation> {
     for (&number, reader) in &books.readers {
         if !reader.may {
             let seen = reader.steps.iter().find(|(_, step)| {
-                matches!(step, Reading::Let | Reading::Read { .. } | Reading::UpToDate)
+                matches!(
+                    step,
+                    Reading::Let | Reading::Read { .. } | Reading::UpToDate
+                )
             });
             if let Some(&(at, step)) = seen {
                 found.push(Violation {
                     rule: "read-without-rights",
                     about: About::default().and_reader(number),
-                    expected: format!("reader {number} has no right to what it asks for, and is refused"),
+                    expected: format!(
+                        "reader {number} has no right to what it asks for, and is refused"
+                    ),
                     saw: format!("{step:?}"),
                     at,
                 });
@@ -42,7 +47,9 @@ fn not_logged(books: &Books<'_>) -> Vec<Violation> {
         .shown
         .iter()
         .filter_map(|shown| match shown.what {
-            crate::storm::history::Shown::Log { channel, .. } => Some((channel.as_str(), shown.since)),
+            crate::storm::history::Shown::Log { channel, .. } => {
+                Some((channel.as_str(), shown.since))
+            }
             _ => None,
         })
         .collect();
@@ -51,8 +58,10 @@ fn not_logged(books: &Books<'_>) -> Vec<Violation> {
             continue;
         };
         for channel in publication.channels {
-            let (Some(log), Some(&since)) = (books.logs.get(channel.as_str()), shown.get(channel.as_str()))
-            else {
+            let (Some(log), Some(&since)) = (
+                books.logs.get(channel.as_str()),
+                shown.get(channel.as_str()),
+            ) else {
                 continue;
             };
             let logged = log.iter().any(|&(_, of)| of == event);
@@ -126,9 +135,9 @@ fn on_channel(
                     let saw = format!("event {event} with serial {serial}");
                     return wrong("read-twice", at, Some(*event), expected, saw);
                 }
-                let skipped = log.iter().find(|&&(other, missed)| {
-                    other < *serial && is_due(other, missed, behind)
-                });
+                let skipped = log
+                    .iter()
+                    .find(|&&(other, missed)| other < *serial && is_due(other, missed, behind));
                 if let Some(&(other, missed)) = skipped.filter(|_| !truncated) {
                     let expected = format!(
                         "reader {number}, behind {behind:?} on {channel}, sees event {missed} with serial {other} \
@@ -142,11 +151,14 @@ fn on_channel(
             Reading::UpToDate => {
                 let published_by = |event: &u32| {
                     let publication = books.publications.get(event);
-                    publication.and_then(super::books::Publication::confirmed_at).unwrap_or(NEVER) < at
+                    publication
+                        .and_then(super::books::Publication::confirmed_at)
+                        .unwrap_or(NEVER)
+                        < at
                 };
-                let missed = log.iter().find(|(serial, event)| {
-                    published_by(event) && is_due(*serial, *event, behind)
-                });
+                let missed = log
+                    .iter()
+                    .find(|(serial, event)| published_by(event) && is_due(*serial, *event, behind));
                 if let Some((serial, event)) = missed.filter(|_| !truncated) {
                     let expected = format!(
                         "reader {number} has read {channel} to its end, so it has event {event} with serial {serial}"

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use super::books::{Books, Connection, NEVER, Publication};
+use super::books::{Books, NEVER, Publication};
+use super::connection::Connection;
 use super::delivery::{arrives_by, is_left_out, until_text, was_closed};
 use super::stays::Stay;
 use super::{About, Violation, seconds};
-use crate::storm::history::{Micros, SECOND};
+use crate::storm::history::{Micros, SECOND, Step};
 
 /// How long it may take until everything is shown that was missed.
 const SHOWING: Micros = 12 * SECOND;
@@ -31,7 +32,10 @@ fn behind_a_serial(books: &Books<'_>) -> Vec<Violation> {
                 continue;
             };
             for (&conn, connection) in &books.connections {
-                let begun_behind = connection.stays.iter().filter(|stay| stay.channel == channel);
+                let begun_behind = connection
+                    .stays
+                    .iter()
+                    .filter(|stay| stay.channel == channel);
                 for stay in begun_behind {
                     let Some(after) = stay.after.filter(|&after| serial > after) else {
                         continue;
@@ -74,7 +78,9 @@ struct Chain<'b, 'a> {
 
 impl Chain<'_, '_> {
     fn begins_at(&self) -> Micros {
-        self.links.first().map_or(NEVER, |(_, _, stay)| stay.acknowledged_at)
+        self.links
+            .first()
+            .map_or(NEVER, |(_, _, stay)| stay.acknowledged_at)
     }
 
     fn ends_at(&self) -> Micros {
@@ -97,7 +103,10 @@ fn over_connections(books: &Books<'_>) -> Vec<Violation> {
     let mut found = Vec::new();
     for chain in chains(books) {
         for (&event, publication) in &books.publications {
-            let of_channel = publication.channels.iter().any(|name| name == chain.channel);
+            let of_channel = publication
+                .channels
+                .iter()
+                .any(|name| name == chain.channel);
             let (begun_at, Some(confirmed_at)) =
                 (publication.begun_at(), publication.confirmed_at())
             else {
@@ -111,7 +120,9 @@ fn over_connections(books: &Books<'_>) -> Vec<Violation> {
             if of_channel && within && !chain.has(event, publication, begun_at) {
                 let connections: Vec<u32> = chain.links.iter().map(|(conn, _, _)| *conn).collect();
                 let about = About::channel(chain.channel).and_event(event);
-                let about = connections.iter().fold(about, |about, &conn| about.and_connection(conn));
+                let about = connections
+                    .iter()
+                    .fold(about, |about, &conn| about.and_connection(conn));
                 found.push(Violation {
                     rule: "lost-while-away",
                     about,
@@ -146,10 +157,13 @@ fn chains<'b, 'a>(books: &'b Books<'a>) -> Vec<Chain<'b, 'a>> {
     let mut all = Vec::new();
     for (client, conn, connection, stay) in stays {
         let key = (client, stay.channel);
-        // Whoever left a channel by its own will begins anew.
+        // Whoever left a channel by its own will begins anew, and so does whoever asked for it without a serial.
         let goes_on = open.get(&key).is_some_and(|chain| {
             let before = chain.links.last();
-            stay.after.is_some() && before.is_some_and(|&(_, of, stay)| !left(of, stay))
+            let follows = before.is_some_and(|&(_, of, before)| {
+                !left(of, before) && !began_anew(books, key, before.asked_at, stay.asked_at)
+            });
+            stay.after.is_some() && follows
         });
         let link = (conn, connection, stay);
         if goes_on && let Some(chain) = open.get_mut(&key) {
@@ -166,6 +180,17 @@ fn chains<'b, 'a>(books: &'b Books<'a>) -> Vec<Chain<'b, 'a>> {
     all.extend(open.into_values());
     all.retain(|chain| chain.links.len() > 1);
     all
+}
+
+/// Whether a client asked for a channel without a serial, between two times.
+fn began_anew(books: &Books<'_>, (client, channel): (u32, &str), from: Micros, to: Micros) -> bool {
+    let own = books.connections.values().filter(|of| of.client == client);
+    let mut steps = own.flat_map(|connection| &connection.steps);
+    steps.any(|(at, step)| {
+        let anew =
+            matches!(step, Step::Subscribes { channel: of, after: None, .. } if of == channel);
+        anew && *at > from && *at < to
+    })
 }
 
 /// Whether a stay ended because its client did not want it any longer, or was refused.

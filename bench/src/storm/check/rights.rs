@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::books::{Books, Connection};
+use super::books::Books;
+use super::connection::Connection;
 use super::delivery::is_left_out;
 use super::{About, Violation, seconds};
 use crate::storm::history::{Micros, SECOND, Step};
@@ -28,7 +29,13 @@ pub(super) fn check(books: &Books<'_>) -> Vec<Violation> {
         };
         if !connection.may && connection.socket_id.is_some() {
             let expected = "it may not connect, and is refused";
-            wrong(connection.opened_at, "", None, expected, "a greeting".to_owned());
+            wrong(
+                connection.opened_at,
+                "",
+                None,
+                expected,
+                "a greeting".to_owned(),
+            );
         }
         for &(at, step) in &connection.steps {
             let Some(channel) = about_channel(step) else {
@@ -55,7 +62,13 @@ pub(super) fn check(books: &Books<'_>) -> Vec<Violation> {
                 },
             };
             if let Some(problem) = problem {
-                wrong(at, channel, Some(*event), problem, format!("event {event} of {channel}"));
+                wrong(
+                    at,
+                    channel,
+                    Some(*event),
+                    problem,
+                    format!("event {event} of {channel}"),
+                );
             }
         }
     }
@@ -82,9 +95,10 @@ fn published(
         return Some("the request was refused, so nothing was published");
     }
     // It may read it back: what it is left out of is what comes by itself.
-    let comes_by_itself = connection.stays.iter().any(|stay| {
-        stay.channel == channel && stay.acknowledged_at <= begun_at && at < stay.until
-    });
+    let comes_by_itself = connection
+        .stays
+        .iter()
+        .any(|stay| stay.channel == channel && stay.acknowledged_at <= begun_at && at < stay.until);
     if is_left_out(publication, connection) && comes_by_itself {
         return Some("it is left out");
     }

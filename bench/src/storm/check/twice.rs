@@ -4,7 +4,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::books::{Books, Connection};
+use super::books::Books;
+use super::connection::Connection;
 use super::{About, Violation, seconds};
 use crate::storm::history::{Step, keeps_last};
 
@@ -19,9 +20,14 @@ pub(super) fn check(books: &Books<'_>) -> Vec<Violation> {
             if !(first == serial && may_repeat(books, connection, channel, event)) {
                 found.push(Violation {
                     rule: "twice",
-                    about: About::channel(channel).and_connection(conn).and_event(event),
+                    about: About::channel(channel)
+                        .and_connection(conn)
+                        .and_event(event),
                     expected: format!("connection {conn} gets event {event} of {channel} once"),
-                    saw: format!("once more at {}, serials {first:?} and {serial:?}", seconds(at)),
+                    saw: format!(
+                        "once more at {}, serials {first:?} and {serial:?}",
+                        seconds(at)
+                    ),
                     at,
                 });
             }
@@ -33,7 +39,10 @@ pub(super) fn check(books: &Books<'_>) -> Vec<Violation> {
 
 /// Whether it is documented that an event may come to a connection again.
 fn may_repeat(books: &Books<'_>, connection: &Connection<'_>, channel: &str, event: u32) -> bool {
-    let attempts = books.publications.get(&event).map_or(0, |one| one.attempts.len());
+    let attempts = books
+        .publications
+        .get(&event)
+        .map_or(0, |one| one.attempts.len());
     let subscribed = |is: fn(Option<u64>) -> bool| {
         let mut steps = connection.steps.iter();
         steps.any(|(_, step)| {
@@ -59,7 +68,9 @@ fn serials(books: &Books<'_>) -> Vec<Violation> {
                 found.push(Violation {
                     rule: "published-twice",
                     about: About::channel(channel).and_event(event),
-                    expected: format!("event {event} is published on {channel} once, under one serial"),
+                    expected: format!(
+                        "event {event} is published on {channel} once, under one serial"
+                    ),
                     saw: format!("serials {serials:?}"),
                     at: publication.begun_at(),
                 });

@@ -21,13 +21,17 @@ pub(super) fn check(books: &Books<'_>) -> Vec<Violation> {
             let Some(is_online) = is_online(books, watched, at) else {
                 continue;
             };
-            let last = connection.steps.iter().rev().find_map(|(when, step)| match step {
-                Step::Watched { online, offline } if *when <= at => {
-                    let is_in = |list: &[String]| list.iter().any(|user| user == watched);
-                    (is_in(online) || is_in(offline)).then(|| is_in(online))
-                }
-                _ => None,
-            });
+            let last = connection
+                .steps
+                .iter()
+                .rev()
+                .find_map(|(when, step)| match step {
+                    Step::Watched { online, offline } if *when <= at => {
+                        let is_in = |list: &[String]| list.iter().any(|user| user == watched);
+                        (is_in(online) || is_in(offline)).then(|| is_in(online))
+                    }
+                    _ => None,
+                });
             if last != Some(is_online) {
                 found.push(Violation {
                     rule: "watched",
@@ -46,7 +50,7 @@ pub(super) fn check(books: &Books<'_>) -> Vec<Violation> {
 }
 
 /// Whom a connection watches, by the last sign-in that was answered.
-fn watches<'a>(connection: &super::books::Connection<'a>, at: Micros) -> &'a [String] {
+fn watches<'a>(connection: &super::connection::Connection<'a>, at: Micros) -> &'a [String] {
     let mut asked: Option<&'a [String]> = None;
     let mut settled: &'a [String] = &[];
     for &(when, step) in &connection.steps {
@@ -77,7 +81,9 @@ fn is_online(books: &Books<'_>, user: &str, at: Micros) -> Option<bool> {
         match (signs_in, signed_in) {
             (None, _) => {}
             _ if ended_at.saturating_add(STEADY) < at => {}
-            (_, Some(since)) if since + STEADY < at && ended_at > at.saturating_add(STEADY) => online = true,
+            (_, Some(since)) if since + STEADY < at && ended_at > at.saturating_add(STEADY) => {
+                online = true
+            }
             _ => return None,
         }
     }

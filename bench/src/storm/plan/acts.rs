@@ -106,14 +106,18 @@ impl Act {
     pub(crate) fn kind(&self) -> Option<&'static str> {
         match self {
             Self::Flood(_) => Some("floods"),
-            Self::SignIn(_) | Self::SignInWrongly | Self::JoinOwn | Self::JoinAnothers => Some("users"),
+            Self::SignIn(_) | Self::SignInWrongly | Self::JoinOwn | Self::JoinAnothers => {
+                Some("users")
+            }
             Self::As(..) => Some("presence"),
             Self::Subscribe(channel)
             | Self::SubscribeWrongly(channel)
             | Self::Unsubscribe(channel)
             | Self::Again(channel)
             | Self::Burst(channel)
-            | Self::Say(channel) => CHANNELS[*channel].starts_with("presence-").then_some("presence"),
+            | Self::Say(channel) => CHANNELS[*channel]
+                .starts_with("presence-")
+                .then_some("presence"),
             Self::Ping | Self::Leave(_) | Self::Vanish(_) | Self::IntrudeWith(_) => None,
         }
     }
@@ -123,8 +127,13 @@ impl Act {
 const CLIENTS: [u32; 2] = [CLIENT_THAT_STAYS, 3];
 
 pub(super) fn plan(seed: u64, millis: u64) -> Vec<ClientPlan> {
-    let all = (0..).zip([0; CLIENTS[0] as usize].into_iter().chain([1; CLIENTS[1] as usize]));
-    all.map(|(client, app)| client_plan(seed, millis, client, app)).collect()
+    let all = (0..).zip(
+        [0; CLIENTS[0] as usize]
+            .into_iter()
+            .chain([1; CLIENTS[1] as usize]),
+    );
+    all.map(|(client, app)| client_plan(seed, millis, client, app))
+        .collect()
 }
 
 fn client_plan(seed: u64, millis: u64, client: u32, app: usize) -> ClientPlan {
@@ -177,8 +186,13 @@ fn act(random: &mut fastrand::Rng, stays: bool, app: usize) -> Act {
         69..78 => Act::Say([3, 4, 6, 7][random.usize(..4)]),
         78..82 => Act::Ping,
         82..85 => Act::Flood(
-            [Flood::Subscribes, Flood::Resumes, Flood::Unsubscribes, Flood::ClientEvents, Flood::Garbage]
-                [random.usize(..5)],
+            [
+                Flood::Subscribes,
+                Flood::Resumes,
+                Flood::Unsubscribes,
+                Flood::ClientEvents,
+                Flood::Garbage,
+            ][random.usize(..5)],
         ),
         85 => Act::IntrudeWith([Intrusion::MadeUpToken, Intrusion::UnknownKey][random.usize(..2)]),
         86..92 if !stays => Act::Leave(random.u64(..3_000)),

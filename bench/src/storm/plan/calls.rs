@@ -20,7 +20,10 @@ pub(crate) enum Call {
         leaves_out: bool,
     },
     /// Several events in one request.
-    Batch { channels: Vec<usize>, keyed: bool },
+    Batch {
+        channels: Vec<usize>,
+        keyed: bool,
+    },
     ToUser(usize),
     /// With a signature that is none.
     PublishWrongly(usize),
@@ -38,7 +41,11 @@ impl Call {
             Self::ToUser(_) => Some("users"),
             Self::End(_) => Some("endings"),
             Self::Users(_) => Some("presence"),
-            Self::Publish { .. } | Self::Batch { .. } | Self::PublishWrongly(_) | Self::List | Self::Count(_) => None,
+            Self::Publish { .. }
+            | Self::Batch { .. }
+            | Self::PublishWrongly(_)
+            | Self::List
+            | Self::Count(_) => None,
         }
     }
 }
@@ -108,12 +115,18 @@ fn call(random: &mut fastrand::Rng, app: usize) -> Call {
             Call::Publish {
                 channels,
                 keyed,
-                bytes: if random.u8(..10) == 0 { random.usize(..9_000) } else { random.usize(..200) },
+                bytes: if random.u8(..10) == 0 {
+                    random.usize(..9_000)
+                } else {
+                    random.usize(..200)
+                },
                 leaves_out: random.u8(..6) == 0,
             }
         }
         60..70 => Call::Batch {
-            channels: (0..random.usize(2..6)).map(|_| random.usize(..CHANNELS.len())).collect(),
+            channels: (0..random.usize(2..6))
+                .map(|_| random.usize(..CHANNELS.len()))
+                .collect(),
             keyed,
         },
         70..76 => Call::ToUser(random.usize(..USERS)),
@@ -129,7 +142,11 @@ fn call(random: &mut fastrand::Rng, app: usize) -> Call {
 pub(super) fn readers(seed: u64, millis: u64) -> Vec<ReaderPlan> {
     let of = |number: u64| {
         let mut random = random(seed, 3_000 + number);
-        let kind = if number % 2 == 0 { Kind::Stream } else { Kind::Poll };
+        let kind = if number % 2 == 0 {
+            Kind::Stream
+        } else {
+            Kind::Poll
+        };
         let token = match number {
             3 | 4 => Grant::These,
             5 => Grant::Others,

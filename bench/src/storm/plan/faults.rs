@@ -74,7 +74,15 @@ pub(super) fn plan(seed: u64, millis: u64) -> Vec<Window> {
 const TABLE_WRITES: [&str; 5] = ["write", "PutItem", "UpdateItem", "DeleteItem", "write"];
 const TABLE_READS: [&str; 3] = ["read", "Query", "GetItem"];
 const FUNCTIONS: [&str; 9] = [
-    "message", "message", "publisher", "publisher", "connect", "disconnect", "fanout", "reaper", "session",
+    "message",
+    "message",
+    "publisher",
+    "publisher",
+    "connect",
+    "disconnect",
+    "fanout",
+    "reaper",
+    "session",
 ];
 
 /// Any of these.
@@ -98,7 +106,12 @@ fn asked(random: &mut fastrand::Rng) -> Value {
 }
 
 /// The same, so many times after so many.
-fn sometimes(random: &mut fastrand::Rng, mut rule: Value, fault: &str, times_max: u64) -> Vec<Value> {
+fn sometimes(
+    random: &mut fastrand::Rng,
+    mut rule: Value,
+    fault: &str,
+    times_max: u64,
+) -> Vec<Value> {
     rule["fault"] = json!(fault);
     rule["skip"] = json!(random.u64(..4));
     rule["times"] = json!(random.u64(1..=times_max));
@@ -107,7 +120,10 @@ fn sometimes(random: &mut fastrand::Rng, mut rule: Value, fault: &str, times_max
 
 /// Some of what waits for a queue. Each message names its queue.
 fn sends(random: &mut fastrand::Rng, queues: &[&str]) -> Vec<Value> {
-    let fault = any(random, &["drop", "lose_answer", "fail", "throttle", "partly"]);
+    let fault = any(
+        random,
+        &["drop", "lose_answer", "fail", "throttle", "partly"],
+    );
     let queue = any(random, queues);
     let times = random.u64(1..=4);
     let rule = |operation| json!({ "operation": operation, "containing": queue, "times": times, "fault": fault });
@@ -135,7 +151,10 @@ fn fault(random: &mut fastrand::Rng, kinds: &[&'static str]) -> Planned {
             }
         }
         "conflicts" => {
-            let operation = any(random, &["UpdateItem", "TransactWriteItems", "PutItem", "DeleteItem"]);
+            let operation = any(
+                random,
+                &["UpdateItem", "TransactWriteItems", "PutItem", "DeleteItem"],
+            );
             sometimes(random, json!({ "operation": operation }), "conflict", 12)
         }
         "throttle-one" => {
@@ -193,7 +212,22 @@ fn fault(random: &mut fastrand::Rng, kinds: &[&'static str]) -> Planned {
 
 /// A function that dies in the middle of something.
 fn kill(random: &mut fastrand::Rng) -> Vec<Value> {
-    let function = any(random, &["message", "message", "publisher", "connect", "disconnect", "fanout", "reaper", "session", "stream", "status", "webhook"]);
+    let function = any(
+        random,
+        &[
+            "message",
+            "message",
+            "publisher",
+            "connect",
+            "disconnect",
+            "fanout",
+            "reaper",
+            "session",
+            "stream",
+            "status",
+            "webhook",
+        ],
+    );
     let operation = any(random, &["write", "write", "read", "PostToConnection"]);
     let fault = any(random, &["kill", "kill_after"]);
     vec![json!({
