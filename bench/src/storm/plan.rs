@@ -71,10 +71,10 @@ pub(crate) fn needs_auth(channel: &str) -> bool {
     channel.starts_with("private-") || channel.starts_with("presence-")
 }
 
-/// What can be switched off: kinds of clients, and all kinds of faults.
-pub(crate) const CLIENTS: [&str; 10] = [
-    "sockets", "sessions", "streams", "polls", "tokens", "users", "floods", "presence", "endings",
-    "reaper",
+/// What can be switched off besides faults: kinds of clients, and of what clients and servers do.
+pub(crate) const CLIENTS: [&str; 11] = [
+    "sockets", "sessions", "streams", "polls", "tokens", "users", "floods", "presence", "renames",
+    "endings", "reaper",
 ];
 
 /// How the system is started.
@@ -236,7 +236,7 @@ mod tests {
             let mut windows = plans.iter().flat_map(|plan| &plan.faults);
             assert!(windows.any(|window| window.has(kind)), "{kind}");
         }
-        for kind in ["floods", "users", "presence"] {
+        for kind in ["floods", "users", "presence", "renames"] {
             let mut acts = plans
                 .iter()
                 .flat_map(|plan| &plan.clients)

@@ -69,6 +69,10 @@ fn behind_a_serial(books: &Books<'_>) -> Vec<Violation> {
     found
 }
 
+/// How long a client waits for a serial that is missing before it says to have what came after it: what takes longer
+/// to be published it may miss.
+const GAP: Micros = 5 * SECOND;
+
 /// A client's stays on a channel, each but the first behind what it had before.
 struct Chain<'b, 'a> {
     client: u32,
@@ -116,7 +120,9 @@ fn over_connections(books: &Books<'_>) -> Vec<Violation> {
                 stay.acknowledged_at.saturating_add(SHOWING)
             });
             let until = arrives_by(books, chain.channel, confirmed_at).max(last_shown_by);
-            let within = chain.begins_at() <= begun_at && until <= chain.ends_at();
+            let within = chain.begins_at() <= begun_at
+                && until <= chain.ends_at()
+                && confirmed_at <= begun_at.saturating_add(GAP);
             if of_channel && within && !chain.has(event, publication, begun_at) {
                 let connections: Vec<u32> = chain.links.iter().map(|(conn, _, _)| *conn).collect();
                 let about = About::channel(chain.channel).and_event(event);

@@ -109,7 +109,7 @@ impl Act {
             Self::SignIn(_) | Self::SignInWrongly | Self::JoinOwn | Self::JoinAnothers => {
                 Some("users")
             }
-            Self::As(..) => Some("presence"),
+            Self::As(..) => Some("renames"),
             Self::Subscribe(channel)
             | Self::SubscribeWrongly(channel)
             | Self::Unsubscribe(channel)
