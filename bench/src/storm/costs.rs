@@ -162,7 +162,7 @@ fn cost_of(action: &str, function: &str, requests: &[Value]) -> Cost {
         ));
         match operation {
             "PutItem" | "UpdateItem" | "DeleteItem" | "BatchWriteItem" | "TransactWriteItems" => {
-                cost.writes += 1
+                cost.writes += 1;
             }
             "Query" | "GetItem" | "BatchGetItem" => {
                 cost.reads += 1;

@@ -174,7 +174,7 @@ impl Reader {
         match (&self.cursor, &self.token, &self.after) {
             (Some(cursor), _, _) => query.push_str(&format!("&cursor={cursor}")),
             (None, Some(token), Some(after)) => {
-                query.push_str(&format!("&token={token}&after={after}"))
+                query.push_str(&format!("&token={token}&after={after}"));
             }
             (None, None, Some(after)) => query.push_str(&format!("&after={after}")),
             (None, _, None) => {}

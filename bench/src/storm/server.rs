@@ -74,7 +74,7 @@ impl Server {
             Call::Batch { channels, keyed } => self.batch(&channels, keyed).await,
             Call::ToUser(number) => {
                 self.publish(&[&channel_of_user(number)], true, 20, None)
-                    .await
+                    .await;
             }
             Call::PublishWrongly(channel) => self.publish_wrongly(CHANNELS[channel]).await,
             Call::List => self.list().await,

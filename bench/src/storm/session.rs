@@ -180,9 +180,7 @@ impl Session {
             let text = line.chars().take(300).collect();
             self.0.ear.step(Step::Strange { text });
         };
-        let Some(kind) = line.get(..1) else {
-            return None;
-        };
+        let kind = line.get(..1)?;
         match kind {
             "o" | "h" => {}
             "a" => match serde_json::from_str::<Vec<String>>(&line[1..]) {

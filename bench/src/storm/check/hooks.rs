@@ -13,6 +13,9 @@ const LOSING: [&str; 2] = ["kills", "hooks"];
 /// How long before something has to be so to be counted on: who goes is told of after three seconds.
 const STEADY: Micros = 3 * SECOND;
 
+/// What was said last, and when; `None` where two things were said at once.
+type Word = (u64, Option<bool>);
+
 pub(super) fn check(books: &Books<'_>) -> Vec<Violation> {
     let mut found = Vec::new();
     for &(_, hook) in &books.hooks {
@@ -30,8 +33,7 @@ pub(super) fn check(books: &Books<'_>) -> Vec<Violation> {
     if at == NEVER || books.met(0, at, |kind| LOSING.contains(&kind)) {
         return found;
     }
-    // The last that was said of each, and when; `None` where two were said at once.
-    let mut last: BTreeMap<(&str, Option<&str>), (u64, Option<bool>)> = BTreeMap::new();
+    let mut last: BTreeMap<(&str, Option<&str>), Word> = BTreeMap::new();
     for &(_, hook) in books.hooks.iter().filter(|(came_at, _)| *came_at <= at) {
         let is_there = match hook.name.as_str() {
             "channel_occupied" | "member_added" => true,

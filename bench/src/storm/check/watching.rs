@@ -82,7 +82,7 @@ fn is_online(books: &Books<'_>, user: &str, at: Micros) -> Option<bool> {
             (None, _) => {}
             _ if ended_at.saturating_add(STEADY) < at => {}
             (_, Some(since)) if since + STEADY < at && ended_at > at.saturating_add(STEADY) => {
-                online = true
+                online = true;
             }
             _ => return None,
         }

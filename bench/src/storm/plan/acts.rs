@@ -144,6 +144,8 @@ fn client_plan(seed: u64, millis: u64, client: u32, app: usize) -> ClientPlan {
         _ => Transport::Socket,
     };
     let resumes = match client % 3 {
+        // What it asks for is what it costs.
+        _ if client == CLIENT_THAT_STAYS => Resumes::Never,
         0 => Resumes::Highest,
         1 => Resumes::WithoutGap,
         _ => Resumes::Never,

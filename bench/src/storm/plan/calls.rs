@@ -142,7 +142,7 @@ fn call(random: &mut fastrand::Rng, app: usize) -> Call {
 pub(super) fn readers(seed: u64, millis: u64) -> Vec<ReaderPlan> {
     let of = |number: u64| {
         let mut random = random(seed, 3_000 + number);
-        let kind = if number % 2 == 0 {
+        let kind = if number.is_multiple_of(2) {
             Kind::Stream
         } else {
             Kind::Poll

@@ -28,6 +28,7 @@ pub(super) fn a_duplicate(history: &mut Vec<Entry>, random: &mut fastrand::Rng) 
     true
 }
 
+#[expect(clippy::ptr_arg, reason = "all of them take the same")]
 pub(super) fn a_swapped_order(history: &mut Vec<Entry>, random: &mut fastrand::Rng) -> bool {
     let gots: Vec<(usize, u32, String)> = steps(history)
         .filter_map(|(n, conn, step)| match step {
@@ -338,6 +339,7 @@ pub(super) fn missed_while_away(history: &mut Vec<Entry>, random: &mut fastrand:
     true
 }
 
+#[expect(clippy::ptr_arg, reason = "all of them take the same")]
 pub(super) fn an_event_of_nobodys(history: &mut Vec<Entry>, random: &mut fastrand::Rng) -> bool {
     let Some(n) = any(history, random, |_, _, step| {
         matches!(
