@@ -19,8 +19,8 @@ const WAIT_SECS: u64 = 3;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long nothing has to come on a stream for it to be at its end: longer than a hole is waited for.
 const SILENCE: Duration = Duration::from_secs(4);
-/// The same for polls, which ask again.
-const HOLE: Duration = Duration::from_millis(2_600);
+/// The same for a poll: a hole is closed by then.
+const HOLE: Duration = Duration::from_millis(3_000);
 /// Pause before it asks again after something failed, and after a stream's end: what it is told.
 const AGAIN: Duration = Duration::from_secs(1);
 /// How often a reader with a right to it asks again after it was refused: a token may be lost with an answer.
@@ -218,19 +218,17 @@ impl Reader {
         true
     }
 
+    /// Polls until there is nothing more, long enough after it was asked that no hole is left.
     async fn poll_to_the_end(&mut self) {
-        let (began, mut empty_since) = (Instant::now(), None);
+        let began = Instant::now();
         while began.elapsed() < PATIENCE {
             match self.poll_once(0).await {
-                Outcome::Took(0) => {
-                    let since = *empty_since.get_or_insert_with(Instant::now);
-                    if since.elapsed() >= HOLE {
-                        self.note(Reading::UpToDate);
-                        return;
-                    }
-                    sleep(AGAIN / 2).await;
+                Outcome::Took(0) if began.elapsed() >= HOLE => {
+                    self.note(Reading::UpToDate);
+                    return;
                 }
-                Outcome::Took(_) => empty_since = None,
+                Outcome::Took(0) => sleep(AGAIN / 2).await,
+                Outcome::Took(_) => {}
                 Outcome::Failed => sleep(AGAIN).await,
                 Outcome::Later(pause) => sleep(pause).await,
                 Outcome::Refused => return,

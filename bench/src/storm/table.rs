@@ -151,10 +151,25 @@ fn rows_of(item: &Value, now_secs: u64) -> Vec<Row> {
                     name.strip_prefix("c/").or(asked.map(|(id, _)| id))
                 })
                 .collect();
-            ids.into_iter().map(|id| row(id, false)).collect()
+            let mut rows: Vec<Row> = ids.into_iter().map(|id| row(id, false)).collect();
+            rows.extend(unfinished(item));
+            rows
         }
-        _ => Vec::new(),
+        _ => unfinished(item).into_iter().collect(),
     }
+}
+
+/// What is still to be finished on a channel, or of a user: once everything had its time, that is nobody's.
+fn unfinished(item: &Value) -> Option<Row> {
+    item.get("due_shard").map(|_| Row {
+        name: format!(
+            "{} {}, which is still due",
+            text(item, "pk"),
+            text(item, "sk")
+        ),
+        socket_id: String::new(),
+        mark: false,
+    })
 }
 
 #[cfg(test)]
@@ -180,6 +195,9 @@ mod tests {
         );
         assert_eq!(rows(&key("subs/1001/a/0", ID)), [(own.clone(), false)]);
         assert_eq!(rows(&key("chan/1001/a", "chan")), []);
+        let mut leased = key("chan/1001/a", "chan");
+        leased["due_shard"] = json!({ "S": "1" });
+        assert_eq!(rows(&leased), [(String::new(), false)]);
         let mut member = key("memb/1001/presence-a", "u");
         member[format!("c/{ID}")] = json!({ "M": {} });
         member[format!("j/{ID}/op")] = json!({ "BOOL": false });
