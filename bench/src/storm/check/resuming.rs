@@ -91,10 +91,15 @@ impl Chain<'_, '_> {
         self.links.last().map_or(0, |(_, _, stay)| stay.until)
     }
 
-    /// Whether it has an event, or knows that it may have missed it.
-    fn has(&self, event: u32, publication: &Publication<'_>, begun_at: Micros) -> bool {
+    /// Whether its client has an event, on whichever connection, or knows that it may have missed it.
+    fn has(&self, books: &Books<'_>, event: u32, publication: &Publication<'_>) -> bool {
+        let begun_at = publication.begun_at();
+        let mut own = books
+            .connections
+            .values()
+            .filter(|of| of.client == self.client);
         let last = self.links.last();
-        self.links.iter().any(|(_, connection, _)| {
+        own.any(|connection| {
             is_left_out(publication, connection)
                 || connection.has(self.channel, event, begun_at)
                 || connection.was_told(self.channel, begun_at)
@@ -123,7 +128,7 @@ fn over_connections(books: &Books<'_>) -> Vec<Violation> {
             let within = chain.begins_at() <= begun_at
                 && until <= chain.ends_at()
                 && confirmed_at <= begun_at.saturating_add(GAP);
-            if of_channel && within && !chain.has(event, publication, begun_at) {
+            if of_channel && within && !chain.has(books, event, publication) {
                 let connections: Vec<u32> = chain.links.iter().map(|(conn, _, _)| *conn).collect();
                 let about = About::channel(chain.channel).and_event(event);
                 let about = connections
