@@ -9,6 +9,7 @@
 //! | [`crowd`] | `crowd`: how long a publication takes to thousands of real sockets |
 //! | [`growth`] | `growth`: what a publication costs as its channel grows; `threshold`: from how many subscribers on the queue is better |
 //! | [`day`] | `day`: what a day costs on AWS |
+//! | [`storm`] | `storm`: random clients and faults, and a search for promises that are broken |
 //!
 //! `startup.py` measures how soon a function is ready.
 
@@ -19,6 +20,7 @@ mod figures;
 mod growth;
 mod runtime;
 mod sink;
+mod storm;
 mod system;
 
 use std::process::ExitCode;
@@ -33,6 +35,7 @@ use crate::delivery::ways::{self, Way};
 use crate::growth::benchmark::Growth;
 use crate::growth::threshold::Threshold;
 use crate::sink::Sink;
+use crate::storm::Storm;
 
 /// Measures Lambda Channels.
 #[derive(Parser)]
@@ -63,6 +66,8 @@ enum What {
     /// Answers every post until its standard input ends
     #[command(hide = true)]
     Sink(Sink),
+    /// A random load under random faults, and whether every promise was kept
+    Storm(Storm),
 }
 
 fn main() -> ExitCode {
@@ -73,6 +78,7 @@ fn main() -> ExitCode {
         What::Growth(growth) => growth.run(),
         What::Publish { way, load } => ways::run(way, &load),
         What::Sink(sink) => sink.run(),
+        What::Storm(storm) => storm.run(),
         What::Threshold(threshold) => threshold.run(),
     };
     match done {

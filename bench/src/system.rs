@@ -1,6 +1,7 @@
 //! The real system as a child process: it builds and starts `local`, finds the processes of its functions,
 //! and signs requests for its app.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -46,11 +47,29 @@ impl System {
     /// optional features. `said` is handed each line that it prints, for as long as it lives.
     pub(crate) fn start(
         arguments: &[String],
+        said: impl FnMut(&str) + Send + 'static,
+    ) -> Result<Self, Problem> {
+        let app = ["--app", &format!("{APP_ID}:{APP_KEY}:{APP_SECRET}")];
+        Self::start_for(&app.map(OsString::from), arguments, said)
+    }
+
+    /// The same with the apps in a file, as `APPS` has them.
+    pub(crate) fn start_with_apps(
+        file: &Path,
+        arguments: &[String],
+        said: impl FnMut(&str) + Send + 'static,
+    ) -> Result<Self, Problem> {
+        Self::start_for(&["--apps".into(), file.into()], arguments, said)
+    }
+
+    fn start_for(
+        apps: &[OsString],
+        arguments: &[String],
         mut said: impl FnMut(&str) + Send + 'static,
     ) -> Result<Self, Problem> {
         let mut child = Command::new(folder()?.join(LOCAL))
             .args(["--prebuilt", "--port", "0"])
-            .args(["--app", &format!("{APP_ID}:{APP_KEY}:{APP_SECRET}")])
+            .args(apps)
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
