@@ -42,7 +42,6 @@ mod shrink;
 mod table;
 mod wire;
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -68,7 +67,7 @@ pub(crate) struct Storm {
     /// What is left out: kinds of faults (`faults` are all), of clients, of what clients do
     #[arg(long, value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(Plan::names()))]
     without: Vec<String>,
-    /// The only kinds of faults that are left
+    /// The only kinds of faults that there are
     #[arg(long, value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(plan::faults::KINDS))]
     only: Vec<String>,
     /// Seconds that everything has to come right after the last fault: counts have two minutes
@@ -125,18 +124,15 @@ impl Storm {
     }
 
     fn planned(&self, seed: u64) -> Plan {
-        let mut without: BTreeSet<String> = self.without.iter().cloned().collect();
-        if !self.only.is_empty() {
-            let others = plan::faults::KINDS.into_iter().map(str::to_owned);
-            without.extend(others.filter(|kind| !self.only.contains(kind)));
-        }
+        let without = self.without.iter().cloned().collect();
+        let only = self.only.iter().cloned().collect();
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "an hour at most"
         )]
         let millis = (self.minutes * 60_000.0) as u64;
-        Plan::new(seed, millis, &without)
+        Plan::new(seed, millis, &without, &only)
     }
 
     async fn storms(&self, first: u64) -> Result<(), Problem> {

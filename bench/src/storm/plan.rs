@@ -109,8 +109,14 @@ fn random(seed: u64, part: u64) -> fastrand::Rng {
 }
 
 impl Plan {
-    /// The plan of a seed, for so long a storm, without what is switched off.
-    pub(crate) fn new(seed: u64, millis: u64, without: &BTreeSet<String>) -> Self {
+    /// The plan of a seed, for so long a storm, without what is switched off, and with only some kinds of faults if
+    /// there are such.
+    pub(crate) fn new(
+        seed: u64,
+        millis: u64,
+        without: &BTreeSet<String>,
+        only: &BTreeSet<String>,
+    ) -> Self {
         let mut of_system = random(seed, 1);
         let mut any = |choices: &[usize]| choices[of_system.usize(..choices.len())];
         let system = SystemPlan {
@@ -138,7 +144,7 @@ impl Plan {
             clients: acts::plan(seed, millis),
             readers: calls::readers(seed, millis),
             servers: calls::servers(seed, millis),
-            faults: faults::plan(seed, millis),
+            faults: faults::plan(seed, millis, only),
             reaps,
         };
         plan.leave_out(without);
@@ -190,7 +196,7 @@ mod tests {
 
     fn plan(seed: u64, without: &[&str]) -> Plan {
         let without = without.iter().map(|&name| name.to_owned()).collect();
-        Plan::new(seed, 60_000, &without)
+        Plan::new(seed, 60_000, &without, &BTreeSet::new())
     }
 
     #[test]
@@ -227,6 +233,11 @@ mod tests {
         }));
         assert_eq!(all.servers, some.servers);
         assert!(plan(7, &["faults"]).faults.is_empty());
+        let only = BTreeSet::from(["stale".to_owned()]);
+        let stale = Plan::new(7, 60_000, &BTreeSet::new(), &only);
+        let kinds = stale.faults.iter().flat_map(|window| &window.faults);
+        assert!(kinds.clone().count() > 5 && kinds.clone().all(|fault| fault.kind == "stale"));
+        assert_eq!(stale.clients, plan(7, &[]).clients);
     }
 
     #[test]
