@@ -33,7 +33,7 @@ use crate::growth::{Growth, Threshold};
 use crate::load::Load;
 use crate::publish::Way;
 use crate::sink::Sink;
-use crate::storm::Storm;
+use crate::storm::command::Storm;
 
 /// What went wrong, for whoever runs it.
 pub(crate) type Problem = Box<dyn std::error::Error + Send + Sync>;

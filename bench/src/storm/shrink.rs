@@ -3,7 +3,8 @@
 //! Entries are left out, not changed, and what is left is held against the same rules: whatever is not needed to see
 //! what is wrong goes. First all that is about others; then halves, quarters and so on, down to single entries.
 
-use super::check::{About, Violation, check};
+use super::check::checker::check;
+use super::check::violation::{About, Violation};
 use super::history::{Entry, Reading, Shown, Step, What};
 
 /// Entries that are looked into, in all histories together, before what was found by then is good enough.

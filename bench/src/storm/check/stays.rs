@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::books::NEVER;
+use crate::storm::history::NEVER;
 use crate::storm::history::{Micros, SECOND, Step};
 
 /// How long what a resuming client missed may still be on its way when a function dies.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::random;
+use super::world::random;
 
 /// Each kind of faults. Each can be switched off.
 pub(crate) const KINDS: [&str; 18] = [
