@@ -35,7 +35,7 @@ use crate::delivery::ways::{self, Way};
 use crate::growth::benchmark::Growth;
 use crate::growth::threshold::Threshold;
 use crate::sink::Sink;
-use crate::storm::Storm;
+use crate::storm::command::Storm;
 
 /// Measures Lambda Channels.
 #[derive(Parser)]

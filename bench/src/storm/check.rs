@@ -17,7 +17,7 @@
 //! | [`closing`] | nobody is closed because the account is throttled; whoever is to be ended is |
 //! | [`leftovers`] | no row stays that belongs to nobody; no action costs more than it may; no secret is logged |
 //!
-//! [`books`] sorts a history for them by what it is about, one [`connection`] for each; [`stays`] says who was where.
+//! [`violation`] is what is found, [`checker`] goes through the rules. [`books`] sorts a history for them by what it is about, one [`connection`] for each; [`stays`] says who was where.
 
 #![expect(
     clippy::wildcard_enum_match_arm,
@@ -26,6 +26,7 @@
 
 mod answers;
 mod books;
+pub(crate) mod checker;
 mod closing;
 mod connection;
 mod counting;
@@ -39,6 +40,7 @@ mod resuming;
 mod rights;
 mod stays;
 mod twice;
+pub(crate) mod violation;
 mod watching;
 
 #[cfg(test)]
@@ -47,99 +49,3 @@ mod broken;
 mod injected;
 #[cfg(test)]
 mod model;
-
-use std::collections::BTreeSet;
-
-use self::books::Books;
-use super::history::{Entry, Micros};
-
-/// Something that should not be so.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Violation {
-    /// The rule's name.
-    pub(crate) rule: &'static str,
-    /// What it is about.
-    pub(crate) about: About,
-    pub(crate) expected: String,
-    pub(crate) saw: String,
-    /// When it happened, more or less.
-    pub(crate) at: Micros,
-}
-
-/// What a violation is about: what has to be kept to see it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct About {
-    pub(crate) connections: BTreeSet<u32>,
-    pub(crate) events: BTreeSet<u32>,
-    pub(crate) readers: BTreeSet<u32>,
-    pub(crate) channel: Option<String>,
-    pub(crate) user: Option<String>,
-    /// An action, a row or a secret.
-    pub(crate) thing: Option<String>,
-}
-
-impl About {
-    fn channel(name: &str) -> Self {
-        Self {
-            channel: Some(name.to_owned()),
-            ..Self::default()
-        }
-    }
-
-    fn connection(conn: u32) -> Self {
-        Self::default().and_connection(conn)
-    }
-
-    fn and_connection(mut self, conn: u32) -> Self {
-        self.connections.insert(conn);
-        self
-    }
-
-    fn and_event(mut self, event: u32) -> Self {
-        self.events.insert(event);
-        self
-    }
-
-    fn and_reader(mut self, reader: u32) -> Self {
-        self.readers.insert(reader);
-        self
-    }
-
-    fn thing(name: &str) -> Self {
-        Self {
-            thing: Some(name.to_owned()),
-            ..Self::default()
-        }
-    }
-
-    fn and_user(mut self, user: &str) -> Self {
-        self.user = Some(user.to_owned());
-        self
-    }
-}
-
-/// Everything in a history that should not be so.
-pub(crate) fn check(history: &[Entry]) -> Vec<Violation> {
-    let books = Books::of(history);
-    let rules: [fn(&Books<'_>) -> Vec<Violation>; 13] = [
-        delivery::check,
-        resuming::check,
-        twice::check,
-        order::check,
-        rights::check,
-        reading::check,
-        answers::check,
-        presence::check,
-        counting::check,
-        watching::check,
-        hooks::check,
-        closing::check,
-        leftovers::check,
-    ];
-    rules.iter().flat_map(|rule| rule(&books)).collect()
-}
-
-/// A time as it is printed.
-pub(crate) fn seconds(at: Micros) -> String {
-    format!("{}.{:03} s", at / 1_000_000, at / 1_000 % 1_000)
-}

@@ -7,13 +7,13 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::client::Order;
+use super::clients::client::Order;
+use super::clients::link::{As, Link};
+use super::clients::server::Server;
 use super::history::{Cost, Step, What};
-use super::link::{As, Link};
 use super::outside::Outside;
 use super::plan::acts::{Act, Transport};
-use super::plan::{APPS, CHANNELS, CLIENT_THAT_STAYS, user};
-use super::server::Server;
+use super::plan::world::{APPS, CHANNELS, CLIENT_THAT_STAYS, user};
 use super::wire::{self, Auth, Wanted};
 use crate::runtime::Problem;
 

@@ -18,6 +18,9 @@ pub(crate) type Micros = u64;
 /// A second in them.
 pub(crate) const SECOND: Micros = 1_000_000;
 
+/// What has not happened has this time.
+pub(crate) const NEVER: Micros = Micros::MAX;
+
 /// Something that was seen or done, and when.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Entry {

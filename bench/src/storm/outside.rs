@@ -11,7 +11,8 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
-use super::plan::{APPS, SystemPlan};
+use super::plan::whole::SystemPlan;
+use super::plan::world::APPS;
 use super::record::{Recorder, unix_secs};
 use super::wire::App;
 use crate::runtime::Problem;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::check::{Violation, seconds};
+use super::check::violation::{Violation, seconds};
 use super::history::{Entry, Micros, SECOND, What};
 use super::shrink;
 

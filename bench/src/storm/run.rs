@@ -10,15 +10,16 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use super::calm::Everybody;
-use super::client::Client;
+use super::clients::client::Client;
+use super::clients::hooks::Hooks;
+use super::clients::reader::Reader;
+use super::clients::server::Server;
 use super::history::{Entry, Facts, What};
-use super::hooks::Hooks;
 use super::outside::Outside;
 use super::plan::faults::Window;
-use super::plan::{APPS, Plan};
-use super::reader::Reader;
+use super::plan::whole::Plan;
+use super::plan::world::APPS;
 use super::record::Recorder;
-use super::server::Server;
 use crate::runtime::Problem;
 
 /// What came of it.

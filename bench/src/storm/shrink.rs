@@ -3,11 +3,12 @@
 //! Entries are left out, not changed, and what is left is held against the same rules: whatever is not needed to see
 //! what is wrong goes. First all that is about others; then halves, quarters and so on, down to single entries.
 
-use super::check::{About, Violation, check};
+use super::check::checker::check;
+use super::check::violation::{About, Violation};
 use super::history::{Entry, Reading, Shown, Step, What};
 
-/// Histories that are looked into before what was found by then is good enough.
-const LOOKS_MAX: usize = 600;
+/// Entries that are looked into, in all histories together, before what was found by then is good enough.
+const ENTRIES_MAX: usize = 3_000_000;
 
 /// The shortest history with the same violation, or all of it where nothing can go.
 pub(crate) fn shortest(history: &[Entry], violation: &Violation) -> Vec<Entry> {
@@ -15,10 +16,10 @@ pub(crate) fn shortest(history: &[Entry], violation: &Violation) -> Vec<Entry> {
         let mut found = check(entries).into_iter();
         found.any(|other| other.rule == violation.rule && other.about == violation.about)
     };
-    let mut looks = 0;
+    let mut looked_into = 0;
     let mut is_so = |entries: &[Entry]| {
-        looks += 1;
-        looks <= LOOKS_MAX && is_same(entries)
+        looked_into += entries.len();
+        looked_into <= ENTRIES_MAX && is_same(entries)
     };
     let mut kept: Vec<Entry> = history.to_vec();
     let near: Vec<Entry> = history

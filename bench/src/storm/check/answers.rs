@@ -1,9 +1,10 @@
 //! Whoever asks is answered: a greeting, a subscription, a sign-in, a ping. A refusal stands. Once no fault is in
 //! force, nothing fails. No frame is one that no client understands.
 
-use super::books::{Books, NEVER};
+use super::books::Books;
 use super::connection::Connection;
-use super::{About, Violation, seconds};
+use super::violation::{About, Violation, seconds};
+use crate::storm::history::NEVER;
 use crate::storm::history::{Micros, SECOND, Step};
 
 /// How long an answer may take: a holder that died is replaced after its lease and a run of the reaper.

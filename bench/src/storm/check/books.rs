@@ -5,11 +5,8 @@ use std::collections::BTreeMap;
 use super::connection::Connection;
 use super::stays::Stay;
 use crate::storm::history::{
-    Cost, Entry, Facts, From, Hook, Micros, Part, Publish, Reading, Row, Shown, Step, What,
+    Cost, Entry, Facts, From, Hook, Micros, NEVER, Part, Publish, Reading, Row, Shown, Step, What,
 };
-
-/// What has not happened has this time.
-pub(super) const NEVER: Micros = Micros::MAX;
 
 /// All of a history.
 pub(super) struct Books<'a> {

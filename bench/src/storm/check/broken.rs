@@ -3,7 +3,7 @@
 mod clients;
 mod publishing;
 
-use super::check;
+use super::checker::check;
 use crate::storm::history::{Cost, Entry, Facts, Hook, Micros, Part, Row, Step, What};
 
 fn facts() -> What {

@@ -1,7 +1,7 @@
 //! When the account is throttled nobody is closed for it. Whoever is to be ended is ended.
 
 use super::books::Books;
-use super::{About, Violation, seconds};
+use super::violation::{About, Violation, seconds};
 use crate::storm::history::{Micros, SECOND, Step};
 
 /// The code of a connection that the system closes.

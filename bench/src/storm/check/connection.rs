@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::books::NEVER;
 use super::stays::{self, Stay};
+use crate::storm::history::NEVER;
 use crate::storm::history::{Micros, Step};
 
 /// A connection of a client.

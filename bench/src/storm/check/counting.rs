@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::books::Books;
 use super::connection::Connection;
 use super::presence::Bounds;
-use super::{About, Violation, seconds};
+use super::violation::{About, Violation, seconds};
 use crate::storm::history::{Micros, SECOND, Shown, Step, app_of, is_presence};
 
 /// How long before it is asked something has to be so to be counted on.

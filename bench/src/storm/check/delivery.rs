@@ -3,7 +3,7 @@
 
 use super::books::{Books, Publication};
 use super::connection::Connection;
-use super::{About, Violation, seconds};
+use super::violation::{About, Violation, seconds};
 use crate::storm::history::{Micros, SECOND, Step};
 
 /// How long a frame that was posted may be on its way to a client that leaves.
@@ -117,7 +117,7 @@ fn said(books: &Books<'_>) -> Vec<Violation> {
 
 /// An end as it is printed.
 pub(super) fn until_text(until: Micros) -> String {
-    if until == super::books::NEVER {
+    if until == crate::storm::history::NEVER {
         "the end".to_owned()
     } else {
         seconds(until)

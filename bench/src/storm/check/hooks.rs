@@ -4,8 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use super::books::{Books, NEVER};
-use super::{About, Violation, seconds};
+use super::books::Books;
+use super::violation::{About, Violation, seconds};
+use crate::storm::history::NEVER;
 use crate::storm::history::{Micros, SECOND, app_of, is_presence};
 
 /// Kinds of faults that may lose a webhook.

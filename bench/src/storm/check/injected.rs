@@ -3,7 +3,7 @@
 
 mod breaks;
 
-use super::check;
+use super::checker::check;
 use super::model;
 use crate::storm::history::{Entry, Micros, SECOND, Shown, Step, What};
 

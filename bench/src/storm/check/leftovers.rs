@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::books::{Books, NEVER};
-use super::{About, Violation};
+use super::books::Books;
+use super::violation::{About, Violation};
 use crate::storm::history::Cost;
+use crate::storm::history::NEVER;
 
 /// What an action may cost: README's table. Writes, reads, units read, posts.
 const BUDGETS: [(&str, u64, u64, f64, u64); 8] = [

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use super::books::{Books, NEVER, Publication};
+use super::books::{Books, Publication};
 use super::connection::Connection;
-use super::{About, Violation, seconds};
+use super::violation::{About, Violation, seconds};
+use crate::storm::history::NEVER;
 use crate::storm::history::{Micros, Step, keeps_last};
 
 /// Something that is in an order: an event, when it was asked for, and when it was answered.

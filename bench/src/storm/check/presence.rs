@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::books::Books;
 use super::connection::Connection;
-use super::{About, Violation, seconds};
+use super::violation::{About, Violation, seconds};
 use crate::storm::history::{Micros, SECOND, Shown, Step, is_presence};
 
 /// How long before it is asked something has to be so to be counted on.

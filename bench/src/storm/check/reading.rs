@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::books::{Books, NEVER, Reader};
-use super::{About, Violation, seconds};
+use super::books::{Books, Reader};
+use super::violation::{About, Violation, seconds};
+use crate::storm::history::NEVER;
 use crate::storm::history::{From, Micros, Reading};
 
 pub(super) fn check(books: &Books<'_>) -> Vec<Violation> {

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use super::books::{Books, NEVER, Publication};
+use super::books::{Books, Publication};
 use super::connection::Connection;
 use super::delivery::{arrives_by, is_left_out, until_text, was_closed};
 use super::stays::Stay;
-use super::{About, Violation, seconds};
+use super::violation::{About, Violation, seconds};
+use crate::storm::history::NEVER;
 use crate::storm::history::{Micros, SECOND, Step};
 
 /// How long it may take until everything is shown that was missed.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::books::Books;
 use super::connection::Connection;
 use super::delivery::is_left_out;
-use super::{About, Violation, seconds};
+use super::violation::{About, Violation, seconds};
 use crate::storm::history::{Micros, SECOND, Step};
 
 /// How long what was posted before may still come to somebody who has left.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::books::NEVER;
+use crate::storm::history::NEVER;
 use crate::storm::history::{Micros, SECOND, Step};
 
 /// How long what a resuming client missed may still be on its way when a function dies.
@@ -141,5 +141,105 @@ fn acknowledge<'a>(stays: &mut Vec<Stay<'a>>, on: &mut On<'a>, channel: &'a str,
                 until: NEVER,
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subscribes(after: Option<u64>) -> Step {
+        Step::Subscribes {
+            channel: "1/a".to_owned(),
+            after,
+            user: None,
+            may: true,
+        }
+    }
+
+    fn unsubscribes() -> Step {
+        Step::Unsubscribes {
+            channel: "1/a".to_owned(),
+        }
+    }
+
+    fn acknowledged() -> Step {
+        Step::Acknowledged {
+            channel: "1/a".to_owned(),
+            roster: None,
+        }
+    }
+
+    fn refused(status: u16) -> Step {
+        Step::Refused {
+            channel: "1/a".to_owned(),
+            status,
+        }
+    }
+
+    /// From when to when, of steps that come a second after another.
+    fn stays(steps: &[Step]) -> Vec<(Micros, Micros)> {
+        let steps: Vec<(Micros, &Step)> = (0..).step_by(1_000_000).zip(steps).collect();
+        let stays = of(&steps).into_iter();
+        let end = |until: Micros| {
+            if until == NEVER {
+                until
+            } else {
+                until / SECOND
+            }
+        };
+        stays
+            .map(|stay| (stay.acknowledged_at / SECOND, end(stay.until)))
+            .collect()
+    }
+
+    #[test]
+    fn a_stay_goes_from_an_acknowledgement_to_whatever_ends_it() {
+        let begun = [subscribes(None), acknowledged()];
+        let with = |more: &[Step]| stays(&[&begun[..], more].concat());
+        assert_eq!(with(&[]), [(1, NEVER)]);
+        assert_eq!(with(&[unsubscribes()]), [(1, 2)]);
+        assert_eq!(with(&[Step::Leaves]), [(1, 2)]);
+        assert_eq!(with(&[Step::Closed { code: 1000 }]), [(1, 2)]);
+        // Said once more, and asked for once more.
+        assert_eq!(with(&[acknowledged()]), [(1, NEVER)]);
+        assert_eq!(with(&[subscribes(None), acknowledged()]), [(1, NEVER)]);
+        // Whether it is still on is not known from when it asked.
+        assert_eq!(with(&[subscribes(None), refused(503)]), [(1, 2)]);
+        assert_eq!(with(&[subscribes(None), Step::Failed]), [(1, 2)]);
+        assert_eq!(with(&[Step::Failed]), [(1, NEVER)]);
+        // It is shown what it missed, and is on again.
+        assert_eq!(
+            with(&[subscribes(Some(7)), acknowledged()]),
+            [(1, 2), (3, NEVER)]
+        );
+        // Leaving and joining in one go.
+        assert_eq!(
+            with(&[unsubscribes(), subscribes(None), acknowledged()]),
+            [(1, 2), (4, NEVER)]
+        );
+    }
+
+    #[test]
+    fn what_was_left_before_it_was_acknowledged_is_no_stay() {
+        let left = [subscribes(None), unsubscribes(), acknowledged()];
+        assert_eq!(stays(&left), []);
+        // Of two that were asked for, the first is answered first.
+        let again = [
+            subscribes(None),
+            unsubscribes(),
+            subscribes(None),
+            acknowledged(),
+            acknowledged(),
+        ];
+        assert_eq!(stays(&again), [(4, NEVER)]);
+        assert_eq!(stays(&[acknowledged()]), []);
+        assert_eq!(stays(&[subscribes(None), Step::Failed, acknowledged()]), []);
+    }
+
+    #[test]
+    fn whoever_was_shown_what_it_missed_when_a_function_failed_may_be_kept_from_more() {
+        let failed = [subscribes(Some(7)), acknowledged(), Step::Failed];
+        assert_eq!(stays(&failed), [(1, 2)]);
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::books::Books;
 use super::connection::Connection;
-use super::{About, Violation, seconds};
+use super::violation::{About, Violation, seconds};
 use crate::storm::history::{Step, keeps_last};
 
 pub(super) fn check(books: &Books<'_>) -> Vec<Violation> {

@@ -1,7 +1,8 @@
 //! What a client was last told of each user that it watches is so, once everything had its time.
 
-use super::books::{Books, NEVER};
-use super::{About, Violation, seconds};
+use super::books::Books;
+use super::violation::{About, Violation, seconds};
+use crate::storm::history::NEVER;
 use crate::storm::history::{Micros, SECOND, Step};
 
 /// How long before something has to be so to be counted on.

@@ -1,6 +1,6 @@
 //! What each client does, and when.
 
-use super::{BIG, CHANNELS, CLIENT_THAT_STAYS, USERS, random};
+use super::world::{BIG, CHANNELS, CLIENT_THAT_STAYS, USERS, random};
 
 /// How a client is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! What servers ask for, and where readers begin.
 
-use super::{CHANNELS, USERS, random};
+use super::world::{CHANNELS, USERS, random};
 
 /// A server of an app's.
 #[derive(Clone, Debug, PartialEq)]

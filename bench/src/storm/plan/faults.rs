@@ -1,8 +1,10 @@
 //! What goes wrong, and when: windows of time, with some faults in each and none between.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
-use super::random;
+use super::world::random;
 
 /// Each kind of faults. Each can be switched off.
 pub(crate) const KINDS: [&str; 18] = [
@@ -49,13 +51,20 @@ pub(crate) struct Planned {
     pub(crate) rules: Vec<Value>,
 }
 
-pub(super) fn plan(seed: u64, millis: u64) -> Vec<Window> {
+/// With `only` some kinds, each window has some of these.
+pub(super) fn plan(seed: u64, millis: u64, only: &BTreeSet<String>) -> Vec<Window> {
     let mut random = random(seed, 3);
     // Two of three storms have few kinds: what each does by itself is seen better there.
     let mut kinds = KINDS.to_vec();
     if random.u8(..3) > 0 {
         random.shuffle(&mut kinds);
         kinds.truncate(random.usize(1..=4));
+    }
+    if !only.is_empty() {
+        kinds = KINDS
+            .into_iter()
+            .filter(|&kind| only.contains(kind))
+            .collect();
     }
     let (mut at, mut windows) = (2_500, Vec::new());
     loop {

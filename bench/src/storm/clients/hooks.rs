@@ -11,9 +11,9 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use super::history::Hook;
-use super::plan::APPS;
 use crate::runtime::Problem;
+use crate::storm::history::Hook;
+use crate::storm::plan::world::APPS;
 
 type Told = mpsc::UnboundedSender<Hook>;
 

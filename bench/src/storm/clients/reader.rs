@@ -7,11 +7,11 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::history::{From, Reading};
-use super::outside::Outside;
-use super::plan::calls::{Grant, Kind, ReaderPlan};
-use super::plan::{APPS, CHANNELS, user};
-use super::wire::{App, EVENT, number_in};
+use crate::storm::history::{From, Reading};
+use crate::storm::outside::Outside;
+use crate::storm::plan::calls::{Grant, Kind, ReaderPlan};
+use crate::storm::plan::world::{APPS, CHANNELS, user};
+use crate::storm::wire::{App, EVENT, number_in};
 
 /// How long a poll waits at the other end, in seconds.
 const WAIT_SECS: u64 = 3;
@@ -114,7 +114,7 @@ impl Reader {
             From::After(0)
         };
         let names = self.names();
-        let is_public = |name: &&str| !super::plan::needs_auth(name);
+        let is_public = |name: &&str| !crate::storm::plan::world::needs_auth(name);
         let may = names.iter().all(is_public) || self.plan.token == Grant::These;
         let channels = names
             .iter()

@@ -1,15 +1,12 @@
 //! What a client asks for, and asks for again: channels and signing in.
 
 use serde_json::Value;
-use tokio::time::{Duration, Instant};
+use tokio::time::Instant;
 
-use super::client::{Client, State, Want};
-use super::history::Step;
-use super::plan::{needs_auth, user};
-use super::wire::{Auth, Wanted};
-
-/// Pause before it asks again for what failed.
-pub(super) const AGAIN: Duration = Duration::from_secs(1);
+use super::client::{AGAIN, Client, State, Want};
+use crate::storm::history::Step;
+use crate::storm::plan::world::{needs_auth, user};
+use crate::storm::wire::{Auth, Wanted};
 
 impl Client {
     pub(super) fn refused(&mut self, channel: &str, status: u16) {

@@ -7,19 +7,20 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::asking::AGAIN;
-use super::history::Step;
 use super::link::{As, Link};
-use super::outside::Outside;
-use super::plan::acts::{Act, ClientPlan};
-use super::plan::{APPS, channel_of_user, user};
 use super::position::Position;
-use super::wire::{self, App};
+use crate::storm::history::Step;
+use crate::storm::outside::Outside;
+use crate::storm::plan::acts::{Act, ClientPlan};
+use crate::storm::plan::world::{APPS, channel_of_user, user};
+use crate::storm::wire::{self, App};
 
 /// How long a client waits for its greeting before it tries again, as pusher-js does.
 const GREETING: Duration = Duration::from_secs(32);
 /// How long it waits for an answer before it asks again.
 const ANSWER: Duration = Duration::from_secs(55);
+/// Pause before it asks again for what failed.
+pub(super) const AGAIN: Duration = Duration::from_secs(1);
 /// How long what it misses may be on its way when a function dies.
 const RESUMING: Duration = Duration::from_secs(30);
 /// How long a barrier waits for everything to be answered.

@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 use tokio::time::{Duration, timeout};
 
 use super::client::{Client, State};
-use super::history::Step;
 use super::link::{As, Link};
-use super::plan::acts::{Act, Flood, Intrusion, Transport};
-use super::plan::{CHANNELS, USERS, channel_of_user, user};
-use super::wire::{self, Auth, Wanted};
+use crate::storm::history::Step;
+use crate::storm::plan::acts::{Act, Flood, Intrusion, Transport};
+use crate::storm::plan::world::{CHANNELS, USERS, channel_of_user, user};
+use crate::storm::wire::{self, Auth, Wanted};
 
 /// How often something is said in a flood.
 const OFTEN: usize = 15;

@@ -8,9 +8,9 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::sync::mpsc::{self, UnboundedSender};
 
-use super::history::Step;
-use super::link::{BROKEN, Ear};
-use super::outside::Outside;
+use super::ear::{BROKEN, Ear};
+use crate::storm::history::Step;
+use crate::storm::outside::Outside;
 
 /// How long a request to receive may take: longer than a poll waits.
 const PATIENCE: Duration = Duration::from_secs(40);

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::history::{Micros, SECOND};
-use super::plan::acts::Resumes;
+use crate::storm::history::{Micros, SECOND};
+use crate::storm::plan::acts::Resumes;
 
 /// How long a client waits for a serial that is missing before it takes it for one that nobody has.
 const GAP: Micros = 5 * SECOND;

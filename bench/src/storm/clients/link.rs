@@ -6,21 +6,19 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::Value;
 use tokio::net::TcpStream;
-use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::history::Step;
-use super::outside::Outside;
-use super::plan::acts::Transport;
+use super::ear::{BROKEN, Ear};
 use super::session::Session;
-use super::wire::App;
+use crate::storm::history::Step;
+use crate::storm::outside::Outside;
+use crate::storm::plan::acts::Transport;
+use crate::storm::wire::App;
 
 type Stream = WebSocketStream<TcpStream>;
-
-/// How a connection ended that no close frame ended.
-pub(super) const BROKEN: u16 = 1006;
 
 /// An open connection.
 pub(crate) struct Link {
@@ -36,27 +34,6 @@ pub(crate) struct Link {
 enum Way {
     Socket(SplitSink<Stream, Message>),
     Session(Session),
-}
-
-/// Writes down what a connection hears, and hands it on.
-#[derive(Clone)]
-pub(super) struct Ear {
-    pub(super) conn: u32,
-    pub(super) app: &'static App,
-    pub(super) outside: Arc<Outside>,
-    heard: UnboundedSender<Step>,
-}
-
-impl Ear {
-    pub(super) fn frame(&self, text: &str) {
-        self.step(self.app.heard(text));
-    }
-
-    pub(super) fn step(&self, step: Step) {
-        self.outside.recorder.step(self.conn, step.clone());
-        // Whoever listens may be gone.
-        let _ = self.heard.send(step);
-    }
 }
 
 /// What to connect as.

@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::history::{Publish, Shown, What};
-use super::outside::Outside;
-use super::plan::calls::{Call, ServerPlan};
-use super::plan::{APPS, CHANNELS, channel_of_user, user};
-use super::record::unix_secs;
-use super::wire::{App, EVENT, data_of};
+use crate::storm::history::{Publish, Shown, What};
+use crate::storm::outside::Outside;
+use crate::storm::plan::calls::{Call, ServerPlan};
+use crate::storm::plan::world::{APPS, CHANNELS, channel_of_user, user};
+use crate::storm::record::unix_secs;
+use crate::storm::wire::{App, EVENT, data_of};
 
 /// How long a request under a key is made again while there are faults, and after that.
 const AGAIN: [Duration; 2] = [Duration::from_secs(8), Duration::from_secs(50)];
