@@ -2,9 +2,10 @@
 //! large channel, shard by shard by workers (`deliver_to_shard`). `dispatch.rs` says which.
 //!
 //! Recipients stream from the table's pages while posts are in flight. Each recipient stands for
-//! itself: one that is gone is marked, one that stays throttled is closed and marked, one that fails is
-//! counted, and none of them costs another its copy.
+//! itself: one that is gone is marked, one that stays throttled or fails is closed and marked, and none of them
+//! costs another its copy. Where most fail nobody is closed, and the caller is told.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -63,7 +64,7 @@ impl Tally {
         match recipient {
             Recipient::Served => self.served += 1,
             Recipient::Gone | Recipient::Stuck => self.gone += 1,
-            Recipient::Failed(_) => self.failed += 1,
+            Recipient::Doubtful(_) | Recipient::Refused => self.failed += 1,
         }
         self
     }
@@ -225,31 +226,56 @@ pub async fn deliver(
     serve_all(&posting, subscribers).await.tally
 }
 
-/// Delivers to each, so many at once, and begins them in their order.
+/// Delivers to each, so many at once, and begins them in their order. Those whose posts failed are closed and
+/// marked, for they may have missed it; unless that is most of them, which is no fault of theirs.
 pub(super) async fn serve_all(
     posting: &Posting<'_>,
     found: impl stream::Stream<Item = Result<(u32, SubscriberRow), Fault>>,
 ) -> Served {
     let posts = found
         .map(|found| async move {
-            match found {
-                Ok((shard, row)) => serve(posting, shard, &row).await,
-                Err(fault) => {
-                    log_fault!(error, fault, channel = %posting.of.channel, "subscribers not read");
-                    Recipient::Failed(fault)
-                }
-            }
+            let (shard, row) = found.inspect_err(|fault| {
+                log_fault!(error, fault, channel = %posting.of.channel, "subscribers not read");
+            })?;
+            let recipient = serve(posting, shard, &row).await?;
+            Ok((shard, row, recipient))
         })
         .buffer_unordered(POST_CONCURRENCY);
-    let served = posts
-        .fold(Served::default(), |mut served, recipient| {
-            served.tally = served.tally.with(&recipient);
-            if let Recipient::Failed(fault) = recipient {
+    let mut posts = pin!(posts);
+    let (mut served, mut doubtful) = (Served::default(), Vec::new());
+    while let Some(post) = posts.next().await {
+        match post {
+            Ok((shard, row, recipient)) => {
+                served.tally = served.tally.with(&recipient);
+                match recipient {
+                    Recipient::Doubtful(fault) => doubtful.push((shard, row, fault)),
+                    Recipient::Refused => {
+                        served.fault.get_or_insert(Fault::Throttled);
+                    }
+                    Recipient::Served | Recipient::Gone | Recipient::Stuck => {}
+                }
+            }
+            Err(fault) => {
+                served.tally.failed += 1;
                 served.fault.get_or_insert(fault);
             }
-            std::future::ready(served)
-        })
-        .await;
+        }
+    }
+    if doubtful.len() > 1 && doubtful.len() as u64 > served.tally.served {
+        let faults = doubtful.into_iter().map(|(_, _, fault)| fault);
+        served.fault = served.fault.or(faults.last());
+    } else {
+        let ends = doubtful.iter().map(|(shard, row, fault)| async move {
+            log_fault!(warn, fault, connection_id = %row.id, "it may have missed something");
+            let mark = close(posting.services, &row.id, None).await;
+            mark_met(posting, *shard, row, mark).await;
+        });
+        let ends: Vec<_> = ends.collect();
+        stream::iter(ends)
+            .buffer_unordered(POST_CONCURRENCY)
+            .collect::<()>()
+            .await;
+    }
     let metrics = &posting.services.metrics;
     metrics.add(Count::Deliveries, served.tally.served);
     served
@@ -300,29 +326,31 @@ where
 }
 
 /// Delivers to one subscriber. One that is gone, or stuck and so closed, is marked: one write.
-async fn serve(posting: &Posting<'_>, shard: u32, row: &SubscriberRow) -> Recipient {
+async fn serve(posting: &Posting<'_>, shard: u32, row: &SubscriberRow) -> Result<Recipient, Fault> {
+    let payload = posting.speech.in_voice(row.voice)?;
+    let (services, id) = (posting.services, &row.id);
+    let recipient = post(services, id, payload, posting.pacer, Repeat::Unsent).await;
+    match &recipient {
+        Recipient::Gone => mark_met(posting, shard, row, Mark::CLOSED).await,
+        Recipient::Stuck => {
+            let mark = close(services, id, None).await;
+            mark_met(posting, shard, row, mark).await;
+        }
+        Recipient::Served | Recipient::Doubtful(_) | Recipient::Refused => {}
+    }
+    Ok(recipient)
+}
+
+/// Marks a subscriber that is served no more: one write, and one message for the first of them.
+async fn mark_met(posting: &Posting<'_>, shard: u32, row: &SubscriberRow, mark: Mark<'_>) {
     let &Posting {
         services,
         of,
-        speech,
-        pacer,
         marked,
         now,
+        ..
     } = posting;
     let id = &row.id;
-    let recipient = match speech.in_voice(row.voice) {
-        Ok(payload) => post(services, id, payload, pacer, Repeat::Unsent).await,
-        Err(fault) => Recipient::Failed(fault),
-    };
-    let mark = match &recipient {
-        Recipient::Served => return recipient,
-        Recipient::Failed(fault) => {
-            log_fault!(error, fault, connection_id = %id, "not delivered");
-            return recipient;
-        }
-        Recipient::Gone => Mark::CLOSED,
-        Recipient::Stuck => close(services, id, None).await,
-    };
     let forgotten = if marked.fetch_add(1, Ordering::Relaxed) < FORGOTTEN_PROMPTLY_MAX {
         Forgotten::Promptly
     } else {
@@ -335,5 +363,4 @@ async fn serve(posting: &Posting<'_>, shard: u32, row: &SubscriberRow) -> Recipi
     if let Err(fault) = mark_gone(services, id, mark, forgotten, now).await {
         log_fault!(error, fault, connection_id = %id, "gone and not marked");
     }
-    recipient
 }

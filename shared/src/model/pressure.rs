@@ -15,6 +15,8 @@ const DELIVERED_FOR_EACH: u64 = 4;
 struct Counts {
     delivered: u64,
     refused: u64,
+    /// Posts that were refused at least once.
+    began_to_wait: u64,
 }
 
 /// What became of this process's posts lately.
@@ -41,8 +43,10 @@ impl Pressure {
     }
 
     /// A connection's post is being repeated from now on.
-    pub const fn waits(&mut self) {
+    pub fn waits(&mut self, now: UnixMillis) {
+        self.turn(now);
         self.waiting += 1;
+        self.current.began_to_wait += 1;
     }
 
     /// It is repeated no more.
@@ -56,7 +60,9 @@ impl Pressure {
         self.turn(now);
         let delivered = self.current.delivered + self.previous.delivered;
         let refused = self.current.refused + self.previous.refused;
-        let many = self.waiting >= MANY || refused >= 2 * MANY;
+        // Posts, not attempts: one client alone is refused six times within two seconds.
+        let began_to_wait = self.current.began_to_wait + self.previous.began_to_wait;
+        let many = self.waiting >= MANY || began_to_wait >= 2 * MANY;
         many && refused * DELIVERED_FOR_EACH >= delivered
     }
 
@@ -87,7 +93,7 @@ mod tests {
         for _ in 0..100 {
             pressure.delivered(NOW);
         }
-        pressure.waits();
+        pressure.waits(NOW);
         for _ in 0..6 {
             pressure.refused(NOW);
         }
@@ -97,18 +103,18 @@ mod tests {
     #[test]
     fn one_client_alone_is_not_the_account() {
         let mut pressure = Pressure::default();
-        pressure.waits();
-        for n in 0..3 {
-            pressure.refused(UnixMillis(NOW.0 + n * 500));
+        pressure.waits(NOW);
+        for _ in 0..6 {
+            pressure.refused(NOW);
         }
-        assert!(!pressure.is_widespread(UnixMillis(NOW.0 + 1_500)));
+        assert!(!pressure.is_widespread(NOW));
     }
 
     #[test]
     fn many_at_once_are_the_accounts_even_if_some_get_through() {
         let mut pressure = Pressure::default();
         for _ in 0..20 {
-            pressure.waits();
+            pressure.waits(NOW);
             pressure.refused(NOW);
         }
         for _ in 0..15 {

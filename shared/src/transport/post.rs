@@ -33,8 +33,10 @@ pub(crate) enum Recipient {
     Gone,
     /// It alone did not take it in: it is to be closed.
     Stuck,
-    /// API Gateway refuses many at once, or the table failed. It may or may not have it.
-    Failed(Fault),
+    /// The post failed. It may or may not have it, and is to be closed unless many fail.
+    Doubtful(Fault),
+    /// API Gateway refuses many at once. It does not have it, and is not to blame.
+    Refused,
 }
 
 /// Whether a frame may be posted again when it is not known whether the client has it.
@@ -79,14 +81,17 @@ pub(crate) async fn post(
             Posted::Throttled => &mut throttled,
             _ => &mut failed,
         };
-        let pause = match pauses.next().filter(|_| may_repeat) {
-            Some(pause) => *pause,
-            None if !pressure(services, |pressure| pressure.is_widespread(now())) => {
-                tracing::warn!(connection_id = %id, posted = ?posted, "it takes nothing in");
+        let pause = match (pauses.next().filter(|_| may_repeat), posted) {
+            (Some(pause), _) => *pause,
+            (None, Posted::Failed(fault) | Posted::Unsent(fault) | Posted::Silent(fault)) => {
+                return Recipient::Doubtful(fault);
+            }
+            (None, _) if !is_widespread(services) => {
+                tracing::warn!(connection_id = %id, "it takes nothing in");
                 return Recipient::Stuck;
             }
-            None if may_repeat && !clock.is_over() => WIDESPREAD_THROTTLE_PAUSE,
-            None => return Recipient::Failed(fault_of(posted)),
+            (None, _) if clock.is_over() => return Recipient::Refused,
+            (None, _) => WIDESPREAD_THROTTLE_PAUSE,
         };
         tokio::time::sleep(spread(pause)).await;
         if let Some(pacer) = pacer {
@@ -95,11 +100,8 @@ pub(crate) async fn post(
     }
 }
 
-fn fault_of(posted: Posted) -> Fault {
-    match posted {
-        Posted::Failed(fault) | Posted::Unsent(fault) | Posted::Silent(fault) => fault,
-        Posted::Delivered | Posted::Gone | Posted::Throttled => Fault::Throttled,
-    }
+fn is_widespread(services: &Services) -> bool {
+    pressure(services, |pressure| pressure.is_widespread(now()))
 }
 
 fn pressure<T>(services: &Services, look: impl FnOnce(&mut Pressure) -> T) -> T {
@@ -112,7 +114,7 @@ struct Waiting<'a>(&'a Services);
 
 impl<'a> Waiting<'a> {
     fn new(services: &'a Services) -> Self {
-        pressure(services, Pressure::waits);
+        pressure(services, |pressure| pressure.waits(now()));
         Self(services)
     }
 }
@@ -140,11 +142,12 @@ pub(crate) async fn post_or_mark(
             mark_gone(services, id, Mark::CLOSED, Forgotten::Promptly, now).await?;
             Ok(false)
         }
-        Recipient::Stuck => {
+        Recipient::Refused => Err(Fault::Throttled),
+        Recipient::Doubtful(fault) if is_widespread(services) => Err(fault),
+        Recipient::Doubtful(_) | Recipient::Stuck => {
             end(services, id, None, now).await?;
             Ok(false)
         }
-        Recipient::Failed(fault) => Err(fault),
     }
 }
 
