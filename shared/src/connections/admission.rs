@@ -213,14 +213,12 @@ async fn is_greeted(services: &Services, id: &ConnectionId, payload: &Payload) -
     let clock = Clock::start(now(), GREETING_PATIENCE);
     for attempt in 1.. {
         let posted = services.connections.post(id, payload).await;
-        match &posted {
-            Posted::Delivered => return true,
-            Posted::Gone | Posted::Throttled | Posted::Unsent(_) | Posted::Failed(_)
-                if !clock.is_over() => {}
-            _ => {
-                tracing::warn!(connection_id = %id, posted = ?posted, "not greeted");
-                return false;
-            }
+        if matches!(posted, Posted::Delivered) {
+            return true;
+        }
+        if matches!(posted, Posted::Silent(_)) || clock.is_over() {
+            tracing::warn!(connection_id = %id, posted = ?posted, "not greeted");
+            return false;
         }
         // A 410 says "not yet" and "no more": after some the mark of `$disconnect` tells which.
         if matches!(posted, Posted::Gone)

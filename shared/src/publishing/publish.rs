@@ -184,10 +184,14 @@ async fn publish_to(
             }
         }
     }
-    if let Some(last) = recorded.last()
+    if let Some(last) = recorded.last_mut()
         && of.channel.keeps_last()
     {
         keep(services, app, &of, last, now).await?;
+        if last.next.audience.subscribers == 0 {
+            // Who has joined since the serial was taken may have read before this was kept.
+            last.next.audience = services.table.audience(&of).await?;
+        }
     }
     for numbered in &recorded {
         // What comes after one that is not on its way must not overtake it.

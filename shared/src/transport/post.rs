@@ -77,9 +77,10 @@ pub(crate) async fn post(
         };
         pressure(services, |pressure| pressure.refused(now()));
         waiting.get_or_insert_with(|| Waiting::new(services));
-        let pauses = match &posted {
-            Posted::Throttled => &mut throttled,
-            _ => &mut failed,
+        let pauses = if matches!(posted, Posted::Throttled) {
+            &mut throttled
+        } else {
+            &mut failed
         };
         let pause = match (pauses.next().filter(|_| may_repeat), posted) {
             (Some(pause), _) => *pause,

@@ -50,6 +50,23 @@ async fn who_joins_later_is_shown_the_last_event() {
 }
 
 #[tokio::test]
+async fn who_joins_first_while_something_is_published_gets_it() {
+    let system = System::start_with(&["--faults", "--quiet"]);
+    let hold = json!([{"operation": "PutItem", "containing": "log/1001/cache-a", "times": 1, "fault": "hold"}]);
+    system.faults().set(hold).await;
+    let mut socket = Socket::connect(&system).await;
+    let publishing = publish(&system, "cache-a", "e", "1");
+    let joining = async {
+        system.faults().held(1).await;
+        join(&mut socket, "cache-a").await;
+        socket.expect("pusher:cache_miss").await;
+        system.faults().lift().await;
+    };
+    let ((), ()) = tokio::join!(publishing, joining);
+    assert_eq!(socket.expect("e").await["data"], "1");
+}
+
+#[tokio::test]
 async fn a_presence_channel_may_keep_its_last_event_too() {
     let system = System::start();
     let channel = "presence-cache-a";
