@@ -1,6 +1,6 @@
 //! A user who leaves through a function, and those who are to be told.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::{PATIENCE, Session, Socket, System};
 
 use super::steps::{come_and_go, displace, event, reap};
@@ -37,8 +37,7 @@ pub(crate) async fn watching(system: &System, function: &str) {
     watcher.watched().await;
     leaving.subscribe_counted(channel).await;
     // Whoever forgets it, a function itself or a worker, finds those who are to be told gone.
-    let rule = json!([{"operation": "PostToConnection", "fault": "gone"}]);
-    faults.set(rule).await;
+    faults.set(gone_for(function)).await;
     match function {
         "connect" => drop(Socket::open(system, &path).await.expect("let in")),
         "session" => displace(system, &path).await,
@@ -66,6 +65,13 @@ pub(crate) async fn watching(system: &System, function: &str) {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     faults.lift().await;
+}
+
+/// Whoever a function posts to is gone, and whoever the worker posts to that forgets it.
+fn gone_for(function: &str) -> Value {
+    let rule =
+        |function| json!({"function": function, "operation": "PostToConnection", "fault": "gone"});
+    json!([rule(function), rule("fanout")])
 }
 
 /// Waits until the watchers of a user were told that it is online, or is not.
@@ -105,8 +111,7 @@ pub(crate) async fn presence(system: &System, function: &str) {
         leaving.subscribe_counted("f").await;
     }
     waiting(system, channel).await;
-    let rule = json!([{"operation": "PostToConnection", "fault": "gone"}]);
-    faults.set(rule).await;
+    faults.set(gone_for(function)).await;
     match function {
         "connect" => drop(Socket::open(system, &path).await.expect("let in")),
         "session" => displace(system, &path).await,
