@@ -48,7 +48,7 @@ pub async fn disconnected(
 
 /// Forgets a connection and all its subscriptions: two writes, one query, and three writes a
 /// channel (six and a query for a presence channel); one that was signed in costs what
-/// [`sign_out::leave`] does besides. Then those who are still on its channels are told how many they
+/// `sign_out::leave` does besides. Then those who are still on its channels are told how many they
 /// are. A connection that may be open is closed first. May be repeated.
 ///
 /// # Errors

@@ -56,7 +56,7 @@ impl Poll {
     }
 }
 
-/// Answers a poll: what [`admit`] and [`Follower::read`] cost, the latter twice a second for one that
+/// Answers a poll: what [`admit`] and `Follower::read` cost, the latter twice a second for one that
 /// waits.
 ///
 /// # Errors

@@ -41,7 +41,7 @@ fn is_authorized(app: &App, signed: &str, auth: &str) -> bool {
     app.has_key(key) & is_signed(app.secrets(), signed.as_bytes(), signature)
 }
 
-/// Whether `signature` is what [`Secret::sign`] makes of `message` with a secret that is good.
+/// Whether `signature` is what `Secret::sign` makes of `message` with a secret that is good.
 pub(crate) fn is_signed(secrets: &Secrets, message: &[u8], signature: &str) -> bool {
     secrets.any(|secret| {
         let expected = secret.sign(message);
