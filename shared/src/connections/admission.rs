@@ -204,7 +204,6 @@ pub async fn greet(services: &Services, greeting: Greeting, now: UnixMillis) {
     if let Some(displaced) = displaced {
         displaced.end(services, now).await;
     }
-    services.tell_webhooks().await;
 }
 
 /// Posts the first frame. `false`: the client has left, or takes nothing in.
