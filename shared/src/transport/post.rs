@@ -61,7 +61,7 @@ pub(crate) async fn post(
     let clock = Clock::start(now(), POST_PATIENCE);
     let mut throttled = THROTTLE_PAUSES.iter();
     let mut failed = POST_REPEAT_PAUSES.iter();
-    let mut waiting = None;
+    let (mut waiting, mut is_one_of_many) = (None, false);
     loop {
         let posted = reach::post(services, id, payload).await;
         let may_repeat = match &posted {
@@ -87,12 +87,16 @@ pub(crate) async fn post(
             (None, Posted::Failed(fault) | Posted::Unsent(fault) | Posted::Silent(fault)) => {
                 return Recipient::Doubtful(fault);
             }
-            (None, _) if !is_widespread(services) => {
+            // The last one to be given up is alone, too, and was not to blame.
+            (None, _) if !is_one_of_many && !is_widespread(services) => {
                 tracing::warn!(connection_id = %id, "it takes nothing in");
                 return Recipient::Stuck;
             }
             (None, _) if clock.is_over() => return Recipient::Refused,
-            (None, _) => WIDESPREAD_THROTTLE_PAUSE,
+            (None, _) => {
+                is_one_of_many = true;
+                WIDESPREAD_THROTTLE_PAUSE
+            }
         };
         tokio::time::sleep(spread(pause)).await;
         if let Some(pacer) = pacer {
