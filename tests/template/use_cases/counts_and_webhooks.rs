@@ -3,7 +3,7 @@
 use serde_json::json;
 use tests::{PATIENCE, Session, Socket, System};
 
-use super::leaving::{presence, watching};
+use super::leaving::{presence, session, watching};
 use super::steps::{come_and_go, displace, event, reap};
 
 /// Has each function find somebody gone from a channel whose others are told how many are left.
@@ -49,6 +49,7 @@ pub(crate) async fn everything_counted(system: &System) {
     left_alone(system, "reaper").await;
     presence(system, "fanout").await;
     watching(system, "fanout").await;
+    session(system).await;
 }
 
 /// Has each function tell webhooks of something, and `webhook` look at what was held, try in vain, and

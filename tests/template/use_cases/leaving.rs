@@ -23,9 +23,10 @@ pub(crate) async fn watching(system: &System, function: &str) {
     watcher.watched().await;
     // Whoever tells one that has a socket tells one that has none.
     let mut remote = Session::open(system).await;
-    remote
-        .sign_in(json!({"id": "remote", "watchlist": [user]}))
-        .await;
+    for watchlist in [json!(["a"]), json!([user])] {
+        let user_data = json!({"id": "remote", "watchlist": watchlist});
+        remote.sign_in(user_data).await;
+    }
     let mut leaving = Socket::connect_at(system, &path).await;
     // The second time there is a watchlist already.
     for watched in ["a", "b"] {
@@ -67,11 +68,28 @@ pub(crate) async fn watching(system: &System, function: &str) {
     faults.lift().await;
 }
 
-/// Whoever a function posts to is gone, and whoever the worker posts to that forgets it.
+/// Whoever a function posts to is gone, or takes nothing in and is closed; whoever the worker posts to is gone.
 fn gone_for(function: &str) -> Value {
-    let rule =
-        |function| json!({"function": function, "operation": "PostToConnection", "fault": "gone"});
-    json!([rule(function), rule("fanout")])
+    let fault = match function {
+        "disconnect" | "reaper" => "throttle",
+        _ => "gone",
+    };
+    let rule = |function, fault| json!({"function": function, "operation": "PostToConnection", "fault": fault});
+    json!([rule(function, fault), rule("fanout", "gone")])
+}
+
+/// Has one without a socket come and go before one that has one.
+pub(crate) async fn session(system: &System) {
+    let channel = "presence-session-room";
+    let mut told = Socket::connect(system).await;
+    told.attend(channel, json!("a")).await;
+    told.roster(channel).await;
+    let mut leaving = Session::open(system).await;
+    leaving.attend(channel, "b").await;
+    told.expect("pusher_internal:member_added").await;
+    let channel = json!({"channel": channel});
+    leaving.send_event("pusher:unsubscribe", channel).await;
+    told.expect("pusher_internal:member_removed").await;
 }
 
 /// Waits until the watchers of a user were told that it is online, or is not.
