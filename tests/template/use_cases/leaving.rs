@@ -26,6 +26,7 @@ pub(crate) async fn watching(system: &System, function: &str) {
     for watchlist in [json!(["a"]), json!([user])] {
         let user_data = json!({"id": "remote", "watchlist": watchlist});
         remote.sign_in(user_data).await;
+        remote.expect("pusher_internal:watchlist_events").await;
     }
     let mut leaving = Socket::connect_at(system, &path).await;
     // The second time there is a watchlist already.
