@@ -181,7 +181,7 @@ pub(crate) async fn decide(
 /// Says to a connection what its admission came to: after its `$connect` was answered, because
 /// API Gateway has no such connection until then. Repeats a 410 for some seconds; a 410 here
 /// never removes anything, because the connection may be about to appear. One that stays ungreeted is closed:
-/// its client comes back. Some posts; one read if the first ones found nobody.
+/// its client comes back. Some posts; up to four reads if they find nobody.
 pub async fn greet(services: &Services, greeting: Greeting, now: UnixMillis) {
     let Greeting {
         id,
@@ -210,7 +210,7 @@ pub async fn greet(services: &Services, greeting: Greeting, now: UnixMillis) {
 async fn is_greeted(services: &Services, id: &ConnectionId, payload: &Payload) -> bool {
     let (mut pause, longest) = GREETING_PAUSES;
     let clock = Clock::start(now(), GREETING_PATIENCE);
-    for attempt in 1.. {
+    for attempt in 1_u32.. {
         let posted = services.connections.post(id, payload).await;
         if matches!(posted, Posted::Delivered) {
             return true;
@@ -222,6 +222,7 @@ async fn is_greeted(services: &Services, id: &ConnectionId, payload: &Payload) -
         // A 410 says "not yet" and "no more": after some the mark of `$disconnect` tells which.
         if matches!(posted, Posted::Gone)
             && attempt >= GREETINGS_BEFORE_LOOK
+            && attempt.is_power_of_two()
             && matches!(services.table.is_marked_closed(id).await, Ok(true))
         {
             tracing::info!(connection_id = %id, "left before it was greeted");

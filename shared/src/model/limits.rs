@@ -256,8 +256,8 @@ pub const WIDESPREAD_THROTTLE_PAUSE: Duration = Duration::from_millis(400);
 pub const POST_PATIENCE: Duration = Duration::from_secs(8);
 /// How long a greeting is repeated while API Gateway still says that the connection is not there.
 pub const GREETING_PATIENCE: Duration = Duration::from_secs(3);
-/// Greetings answered 410 after which the connection's mark is looked for, again every so many: with the pauses
-/// below that is after some 75 ms.
+/// Greetings answered 410 after which the connection's mark is looked for, and again after twice as many: with the
+/// pauses below that is first after some 75 ms.
 pub const GREETINGS_BEFORE_LOOK: u32 = 4;
 /// Bounds of the pause between two attempts to greet.
 pub const GREETING_PAUSES: (Duration, Duration) =
