@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tests::{PATIENCE, Session, Socket, System};
 
-use super::steps::{come_and_go, displace, event, reap};
+use super::steps::{come_and_go, displace, event, forgotten, reap};
 
 /// Has a user who watches others and is watched leave through a function, which finds those who are
 /// to be told gone.
@@ -88,9 +88,11 @@ pub(crate) async fn session(system: &System) {
     let mut leaving = Session::open(system).await;
     leaving.attend(channel, "b").await;
     told.expect("pusher_internal:member_added").await;
-    let channel = json!({"channel": channel});
-    leaving.send_event("pusher:unsubscribe", channel).await;
+    let unsubscribed = json!({"channel": channel});
+    leaving.send_event("pusher:unsubscribe", unsubscribed).await;
     told.expect("pusher_internal:member_removed").await;
+    told.close().await;
+    forgotten(system, channel).await;
 }
 
 /// Waits until the watchers of a user were told that it is online, or is not.
