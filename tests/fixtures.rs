@@ -10,11 +10,12 @@ const UPDATE: &str = "UpdateItem";
 const DELETE: &str = "DeleteItem";
 const POST: &str = "PostToConnection";
 const SEND: &str = "SendMessageBatch";
+const LATER: &str = "SendMessage";
 const CLOSE: &str = "DeleteConnection";
 
 /// An event, the status that it is answered with (for messages of a queue, how many of them have
 /// failed), and what is asked of AWS for it, in order. The gateway has no such connection: who
-/// answers it finds out and forgets it.
+/// answers it finds out, marks it and has it forgotten later.
 const EVENTS: [(&str, u64, &[&str]); 77] = [
     ("connect", 200, &[PUT]),
     // What it asks of itself with `GREET_VIA=invoke`.
@@ -32,66 +33,52 @@ const EVENTS: [(&str, u64, &[&str]); 77] = [
     ("fanout-subscription-count", 0, &[GET]),
     ("fanout-subscription-count-put-off", 0, &[UPDATE]),
     ("fanout-unreadable", 1, &[]),
-    (
-        "message-client-event",
-        200,
-        &[QUERY, POST, UPDATE, QUERY, UPDATE],
-    ),
-    ("message-malformed", 200, &[POST, UPDATE, QUERY, UPDATE]),
-    ("message-ping", 200, &[POST, UPDATE, QUERY, UPDATE]),
+    ("message-client-event", 200, &[QUERY, POST, UPDATE, LATER]),
+    ("message-malformed", 200, &[POST, UPDATE, LATER]),
+    ("message-ping", 200, &[POST, UPDATE, LATER]),
     (
         "message-signin",
         200,
-        &[QUERY, UPDATE, UPDATE, POST, UPDATE, QUERY, UPDATE, UPDATE],
+        &[QUERY, UPDATE, UPDATE, POST, UPDATE, LATER],
     ),
     (
         "message-signin-unsigned",
         200,
-        &[QUERY, POST, CLOSE, UPDATE, QUERY, UPDATE],
+        &[QUERY, POST, UPDATE, LATER, CLOSE, UPDATE, LATER],
     ),
-    // Whoever is found gone is the last one on the channel, which it finds out when it is counted out.
     (
         "message-subscribe",
         200,
-        &[
-            QUERY, UPDATE, PUT, PUT, POST, UPDATE, QUERY, DELETE, UPDATE, UPDATE, DELETE, UPDATE,
-        ],
+        &[QUERY, UPDATE, PUT, PUT, POST, UPDATE, LATER],
     ),
     // It is found gone before it is shown anything.
     (
         "message-subscribe-after",
         200,
-        &[
-            QUERY, UPDATE, PUT, PUT, POST, UPDATE, QUERY, DELETE, UPDATE, UPDATE, DELETE, UPDATE,
-        ],
+        &[QUERY, UPDATE, PUT, PUT, POST, UPDATE, LATER],
     ),
     (
         "message-subscribe-cache",
         200,
-        &[
-            QUERY, UPDATE, PUT, PUT, POST, UPDATE, QUERY, DELETE, UPDATE, UPDATE, DELETE, UPDATE,
-        ],
+        &[QUERY, UPDATE, PUT, PUT, POST, UPDATE, LATER],
     ),
     // Whoever joins is acknowledged, found gone, and left to the reaper; the others are told.
     (
         "message-subscribe-presence",
         200,
         &[
-            QUERY, UPDATE, PUT, PUT, UPDATE, GET, QUERY, POST, UPDATE, UPDATE, UPDATE, QUERY,
-            DELETE, UPDATE,
+            QUERY, UPDATE, PUT, PUT, UPDATE, GET, QUERY, POST, UPDATE, LATER, UPDATE, UPDATE,
         ],
     ),
     (
         "message-subscribe-private",
         200,
-        &[
-            QUERY, UPDATE, PUT, PUT, POST, UPDATE, QUERY, DELETE, UPDATE, UPDATE, DELETE, UPDATE,
-        ],
+        &[QUERY, UPDATE, PUT, PUT, POST, UPDATE, LATER],
     ),
     (
         "message-subscribe-unsigned",
         200,
-        &[QUERY, POST, UPDATE, QUERY, UPDATE],
+        &[QUERY, POST, UPDATE, LATER],
     ),
     ("message-unsubscribe", 200, &[UPDATE]),
     ("publisher", 200, &[UPDATE, PUT]),
@@ -99,7 +86,7 @@ const EVENTS: [(&str, u64, &[&str]); 77] = [
     ("publisher-base64-body", 200, &[UPDATE, PUT]),
     ("publisher-batch", 200, &[UPDATE, UPDATE, PUT, PUT]),
     ("publisher-batch-too-large", 400, &[]),
-    ("publisher-cache-channel", 200, &[UPDATE, PUT, PUT]),
+    ("publisher-cache-channel", 200, &[UPDATE, PUT, PUT, GET]),
     ("publisher-channel", 200, &[GET, GET]),
     ("publisher-channel-events", 202, &[UPDATE, PUT]),
     // Its path was unescaped on its way.
@@ -211,6 +198,7 @@ fn every_event_is_listed() {
 
 #[tokio::test]
 async fn each_event_does_what_its_name_says() {
+    let mut wrong = Vec::new();
     // Nobody listens there, and it is not tried again.
     let webhook = json!({"url": "http://127.0.0.1:1/", "filter_by_suffix": "-told"});
     let settings = json!({"webhooks": [webhook]});
@@ -218,10 +206,16 @@ async fn each_event_does_what_its_name_says() {
         &settings,
         &["--faults", "--webhook-patience", "0", "--stream-life", "1"],
     );
+    invoke(&system, "connect").await;
+    let connection = system.table().rows("conn/").await.remove(0);
+    given_up(&system).await;
     for (name, status, operations) in EVENTS {
         system.table().clear().await;
         if function_of(name) == "message" {
-            invoke(&system, "connect").await;
+            // The one before was forgotten.
+            idle(&system).await;
+            system.table().clear().await;
+            system.table().put(&connection).await;
         }
         if name == "session-send" {
             invoke(&system, "session").await;
@@ -254,7 +248,39 @@ async fn each_event_does_what_its_name_says() {
             let again = made.split_off(operations.len().min(made.len()));
             assert!(again.iter().all(|look| *look == QUERY), "{name}: {again:?}");
         }
-        assert_eq!(made, operations, "{name}");
+        if matches!(name, "connect" | "connect-greet") {
+            given_up(&system).await;
+        }
+        if made != operations {
+            wrong.push(format!("{name}: {made:?}, not {operations:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Waits until `connect` has given up greeting a connection that there is not, and has marked it.
+async fn given_up(system: &System) {
+    let started = std::time::Instant::now();
+    loop {
+        let rows = system.table().rows("conn/").await;
+        if rows.iter().any(|row| row["closed"] == true) {
+            return;
+        }
+        assert!(started.elapsed() < tests::PATIENCE, "{rows:?}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+/// Waits until nothing is left to be done later.
+async fn idle(system: &System) {
+    let started = std::time::Instant::now();
+    loop {
+        let queue = system.faults().queue("later").await;
+        if queue["waiting"] == 0 && queue["in_flight"] == 0 {
+            return;
+        }
+        assert!(started.elapsed() < tests::PATIENCE, "{queue}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
 }
 
