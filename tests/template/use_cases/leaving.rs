@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tests::{PATIENCE, Session, Socket, System};
 
-use super::steps::{come_and_go, displace, event, forgotten, reap};
+use super::steps::{come_and_go, displace, event, reap};
 
 /// Has a user who watches others and is watched leave through a function, which finds those who are
 /// to be told gone.
@@ -79,7 +79,7 @@ fn gone_for(function: &str) -> Value {
     json!([rule(function, fault), rule("fanout", "gone")])
 }
 
-/// Has one without a socket come and go before one that has one.
+/// Has one without a socket come and go before one that has one, and come again when there is no room.
 pub(crate) async fn session(system: &System) {
     let channel = "presence-session-room";
     let mut told = Socket::connect(system).await;
@@ -91,8 +91,23 @@ pub(crate) async fn session(system: &System) {
     let unsubscribed = json!({"channel": channel});
     leaving.send_event("pusher:unsubscribe", unsubscribed).await;
     told.expect("pusher_internal:member_removed").await;
-    told.close().await;
-    forgotten(system, channel).await;
+    // Two are all that there is room for.
+    let mut other = Socket::connect(system).await;
+    other.attend(channel, json!("c")).await;
+    other.roster(channel).await;
+    let again = leaving.presence(channel, "b");
+    leaving.send_event("pusher:subscribe", again).await;
+    leaving.expect("pusher:subscription_error").await;
+    let started = std::time::Instant::now();
+    let own = format!("sub/{channel}");
+    loop {
+        let rows = system.table().rows("conn/").await;
+        if rows.iter().filter(|row| row["sk"] == own.as_str()).count() == 2 {
+            return;
+        }
+        assert!(started.elapsed() < PATIENCE, "{rows:?}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
 }
 
 /// Waits until the watchers of a user were told that it is online, or is not.
