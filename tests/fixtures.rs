@@ -7,7 +7,6 @@ const GET: &str = "GetItem";
 const QUERY: &str = "Query";
 const PUT: &str = "PutItem";
 const UPDATE: &str = "UpdateItem";
-const DELETE: &str = "DeleteItem";
 const POST: &str = "PostToConnection";
 const SEND: &str = "SendMessageBatch";
 const LATER: &str = "SendMessage";
