@@ -9,7 +9,7 @@
 //! | [`crowd`] | `crowd`: how long a publication takes to thousands of real sockets |
 //! | [`growth`] | `growth`: what a publication costs as its channel grows; `threshold`: from how many subscribers on the queue is better |
 //! | [`day`] | `day`: what a day costs on AWS |
-//! | [`storm`] | `storm`: random clients and faults, and a search for promises that are broken |
+//! | [`storm`] | `storm`: searches for promises that are broken |
 //!
 //! `startup.py` measures how soon a function is ready.
 

@@ -25,27 +25,36 @@ use crate::runtime::Problem;
 /// How long servers may take to finish what they have begun.
 const FINISHING: Duration = Duration::from_secs(90);
 /// How long everybody may take to leave, and what they leave to go.
-const LEAVING: Duration = Duration::from_secs(60);
+const LEAVING: Duration = Duration::from_secs(30);
 /// How long a round of questions may take.
 const ROUND: Duration = Duration::from_secs(30);
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_secs(3);
-/// Rules that may be broken for a while.
-const HEALING: [&str; 13] = [
-    "lost",
-    "ghost",
-    "not-on-the-roster",
+/// Rules that may be broken for as long as everything has to come right.
+const SLOWLY: [&str; 5] = [
     "count-too-high",
     "count-too-low",
     "told-a-wrong-count",
     "listed",
     "not-listed",
+];
+/// Rules that may be broken for half of that: what the reaper and the queues finish.
+const SOON: [&str; 8] = [
+    "lost",
+    "ghost",
+    "not-on-the-roster",
     "watched",
     "hook",
     "row-of-nobody",
     "not-resumed",
     "lost-while-away",
 ];
+
+/// Whether what is wrong may still come right, of so long a time after so long.
+fn may_heal(rule: &str, elapsed: Duration, patience: Duration) -> bool {
+    (SLOWLY.contains(&rule) && elapsed < patience)
+        || (SOON.contains(&rule) && elapsed < patience / 2)
+}
 
 /// Everybody who takes part.
 pub(crate) struct Everybody {
@@ -103,10 +112,8 @@ impl Everybody {
         loop {
             self.look(outside, &askers).await?;
             let found = check(&outside.recorder.history());
-            let heals = found
-                .iter()
-                .any(|violation| HEALING.contains(&violation.rule));
-            if !heals || began.elapsed() > patience {
+            let heals = |rule| may_heal(rule, began.elapsed(), patience);
+            if !found.iter().any(|violation| heals(violation.rule)) {
                 break;
             }
             sleep(PAUSE).await;

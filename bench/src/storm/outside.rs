@@ -38,7 +38,8 @@ pub(crate) struct Outside {
     pub(super) table: String,
     pub(super) table_name: String,
     lines: Arc<Mutex<Vec<String>>>,
-    _system: System,
+    /// Until it is stopped.
+    system: Mutex<Option<System>>,
 }
 
 /// How a system is started.
@@ -147,8 +148,19 @@ impl Outside {
             table: variable(shared::config::variable::DYNAMODB_ENDPOINT)?,
             table_name: variable(shared::config::variable::TABLE_NAME)?,
             lines,
-            _system: system,
+            system: Mutex::new(Some(system)),
         })
+    }
+
+    /// Ends the system, whoever still knows of it.
+    pub(crate) async fn stop(&self) {
+        let system = self
+            .system
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        // It waits for its end. That it cannot be waited for is no reason not to go on.
+        let _ = tokio::task::spawn_blocking(move || drop(system)).await;
     }
 
     /// Opens a socket, whatever comes on it.

@@ -37,7 +37,7 @@ pub(crate) fn kept_at(seed: u64) -> PathBuf {
 /// Carries out a plan, and gives what was written down. `patience` is how long everything has to come right
 /// afterwards.
 pub(crate) async fn run(plan: &Plan, patience: Duration) -> Result<Storm, Problem> {
-    let mut hooks = Hooks::start().await?;
+    let hooks = Hooks::start().await?;
     let (seed, system, url) = (plan.seed, plan.system.clone(), hooks.url.clone());
     let started =
         tokio::task::spawn_blocking(move || Outside::start(seed, &system, &url, Recorder::new()));
@@ -48,6 +48,22 @@ pub(crate) async fn run(plan: &Plan, patience: Duration) -> Result<Storm, Proble
         members_max: plan.system.members_max,
         featured: APPS[0].id.to_owned(),
     }));
+    let done = carry_out(plan, &outside, hooks, patience).await;
+    outside.stop().await;
+    let took = done?;
+    Ok(Storm {
+        history: outside.recorder.history(),
+        took,
+    })
+}
+
+/// The storm, and the calm after it. Gives how long each took.
+async fn carry_out(
+    plan: &Plan,
+    outside: &Arc<Outside>,
+    mut hooks: Hooks,
+    patience: Duration,
+) -> Result<(Duration, Duration), Problem> {
     let listening = outside.clone();
     let hooks = tokio::spawn(async move {
         while let Some(hook) = hooks.told.recv().await {
@@ -55,25 +71,22 @@ pub(crate) async fn run(plan: &Plan, patience: Duration) -> Result<Storm, Proble
         }
     });
     let began = Instant::now();
-    let (everybody, tasks) = gather(plan, &outside, began);
+    let (everybody, tasks) = gather(plan, outside, began);
     let mut faults = tokio::spawn(strike(plan.faults.clone(), outside.clone(), began));
     let reaper = tokio::spawn(reap(plan.reaps.clone(), outside.clone(), began));
     sleep_until(began + Duration::from_millis(plan.millis)).await;
     // A window ends before the storm does.
     (&mut faults).await??;
     reaper.abort();
-    lift(&outside).await?;
+    lift(outside).await?;
     let storm = began.elapsed();
     let calm = Instant::now();
-    let settled = everybody.settle(&outside, patience).await;
+    let settled = everybody.settle(outside, patience).await;
     for task in tasks.into_iter().chain([hooks]) {
         task.abort();
     }
     settled?;
-    Ok(Storm {
-        history: outside.recorder.history(),
-        took: (storm, calm.elapsed()),
-    })
+    Ok((storm, calm.elapsed()))
 }
 
 /// Starts everybody.

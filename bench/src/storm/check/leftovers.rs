@@ -35,7 +35,11 @@ pub(super) fn check(books: &Books<'_>) -> Vec<Violation> {
             .connections
             .values()
             .find(|connection| connection.socket_id == Some(row.socket_id.as_str()));
-        let is_there = owner.is_some_and(|connection| connection.is_open_at(at));
+        // One that has just ended has its time to go until everybody has left.
+        let is_there = owner.is_some_and(|connection| {
+            let ended_at = connection.ended_at();
+            at < ended_at || (ended_at >= books.settled_at && at < books.leaving_at)
+        });
         let is_judged = books.settled_at != NEVER && at >= books.settled_at;
         if is_judged && !row.mark && !is_there {
             let owners = books.connections.iter();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::books::Books;
 use super::connection::Connection;
 use super::violation::{About, Violation, seconds};
-use crate::storm::history::{Micros, SECOND, Shown, Step, is_presence};
+use crate::storm::history::{Micros, SECOND, Shown, Step};
 
 /// How long before it is asked something has to be so to be counted on.
 const STEADY: Micros = 3 * SECOND;
@@ -174,27 +174,37 @@ fn view<'a>(connection: &Connection<'a>, channel: &str, at: Micros) -> BTreeSet<
     view
 }
 
-/// Whoever is acknowledged on a presence channel finds itself on the list.
+/// Whoever is acknowledged on a presence channel, and has not left it, finds itself on the list.
 fn without_itself(conn: u32, connection: &Connection<'_>) -> Option<Violation> {
-    connection.steps.iter().enumerate().find_map(|(n, &(at, step))| {
-        let Step::Acknowledged { channel, roster } = step else {
-            return None;
-        };
-        let asked: Vec<&str> = connection.steps[..n]
-            .iter()
-            .filter_map(|(_, step)| match step {
-                Step::Subscribes { channel: of, user, .. } if of == channel => user.as_deref(),
-                _ => None,
-            })
-            .collect();
-        let roster = roster.as_ref().filter(|_| is_presence(channel))?;
-        let is_there = asked.iter().any(|user| roster.iter().any(|there| there == user));
-        (!is_there).then(|| Violation {
-            rule: "not-on-the-roster",
-            about: About::channel(channel).and_connection(conn),
-            expected: format!("connection {conn}, acknowledged on {channel} as one of {asked:?}, is on the list"),
-            saw: format!("{roster:?}"),
-            at,
+    let steps = connection.steps.iter().enumerate();
+    steps
+        .filter_map(|(n, &(at, step))| match step {
+            Step::Acknowledged {
+                channel,
+                roster: Some(roster),
+            } => Some((n, at, channel, roster)),
+            _ => None,
         })
-    })
+        .find_map(|(n, at, channel, roster)| {
+            let mut asked: Vec<&str> = Vec::new();
+            for (_, step) in &connection.steps[..n] {
+                match step {
+                    Step::Subscribes {
+                        channel: of, user, ..
+                    } if of == channel => asked.extend(user.as_deref()),
+                    Step::Unsubscribes { channel: of } if of == channel => asked.clear(),
+                    _ => {}
+                }
+            }
+            let is_there = asked.iter().any(|user| roster.iter().any(|there| there == user));
+            (!is_there && !asked.is_empty()).then(|| Violation {
+                rule: "not-on-the-roster",
+                about: About::channel(channel).and_connection(conn),
+                expected: format!(
+                    "connection {conn}, acknowledged on {channel} as one of {asked:?}, is on the list"
+                ),
+                saw: format!("{roster:?}"),
+                at,
+            })
+        })
 }

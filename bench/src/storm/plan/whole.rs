@@ -55,7 +55,8 @@ impl Plan {
             per_shard: any(&[4, 1_000, 2]),
             members_max: any(&[100, 100, 4]),
             probe_secs: any(&[0, 5]) as u64,
-            stream_life_secs: any(&[6, 20]) as u64,
+            // A poll of a session waits for 20 s, and its function has 10 more than a stream lasts.
+            stream_life_secs: any(&[15, 25]) as u64,
             concurrency: any(&[8, 12]),
             greets_by_invoking: any(&[0, 0, 1]) == 1,
         };

@@ -270,3 +270,30 @@ fn too_many_users_and_wrong_counts_at_clients() {
     ];
     assert!(rules(what).contains(&"too-many-members"));
 }
+
+#[test]
+fn who_is_acknowledged_and_not_on_the_list() {
+    let channel = || "1/presence-c".to_owned();
+    let story = |leaves: bool, roster: &[&str]| {
+        let mut what = comes(1);
+        let subscribes = Step::Subscribes {
+            channel: channel(),
+            after: None,
+            user: Some("1/a".to_owned()),
+            may: true,
+        };
+        what.push((1.0, on(1, subscribes)));
+        if leaves {
+            let channel = channel();
+            what.push((1.1, on(1, Step::Unsubscribes { channel })));
+        }
+        let roster = Some(roster.iter().map(|&user| user.to_owned()).collect());
+        let channel = channel();
+        what.push((1.2, on(1, Step::Acknowledged { channel, roster })));
+        what
+    };
+    assert_eq!(rules(story(false, &["1/a", "1/b"])), [""; 0]);
+    assert_eq!(rules(story(false, &["1/b"])), ["not-on-the-roster"]);
+    // It has left before it was acknowledged.
+    assert_eq!(rules(story(true, &["1/b"])), [""; 0]);
+}
